@@ -1,0 +1,72 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What can go wrong with a store. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the file.
+    #[error("{path} is in use by another process{}", .holder.as_deref().map(|holder| format!(" ({holder})")).unwrap_or_default())]
+    InUse {
+        /// The store's file.
+        path: PathBuf,
+        /// What DuckDB says of the holder: program and process id.
+        holder: Option<String>,
+    },
+    /// The file is no Flockscope store.
+    #[error("{path} is not a Flockscope store: {reason}")]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The store was written by a newer Flockscope.
+    #[error("{path} was written by a newer Flockscope (schema {found}, this one knows {known}): update Flockscope")]
+    TooNew {
+        /// The store's file.
+        path: PathBuf,
+        /// Schema version of the file.
+        found: i64,
+        /// Highest schema version that this program knows.
+        known: i64,
+    },
+    /// A folder or file could not be made or read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The user's SQL was refused before it ran.
+    #[error("{0}")]
+    Refused(String),
+    /// The user's SQL is wrong: DuckDB's own words.
+    #[error("{0}")]
+    Sql(String),
+    /// The user's SQL ran longer than it may.
+    #[error("the query ran longer than {} s and was stopped; narrow it (a WHERE on start_time) or allow more time", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// The user's SQL needs more memory than it may have.
+    #[error("the query needs more memory than the limit of {limit}: {message}")]
+    OutOfMemory {
+        /// The limit in force.
+        limit: String,
+        /// DuckDB's words.
+        message: String,
+    },
+    /// The disk is full. What had been stored before is safe.
+    #[error("no space left on the disk of {path}: free some space, then try again; nothing that was stored is lost ({message})")]
+    DiskFull {
+        /// The store's file.
+        path: PathBuf,
+        /// DuckDB's words.
+        message: String,
+    },
+    /// DuckDB failed in another way.
+    #[error("the store failed: {0}")]
+    Database(#[from] duckdb::Error),
+    /// A row did not have the shape that its analysis promises.
+    #[error("an answer could not be read: {0}")]
+    Answer(#[from] serde_arrow::Error),
+}
