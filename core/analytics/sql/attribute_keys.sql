@@ -14,7 +14,7 @@
 --   example VARCHAR: one of its values, cut at 200 characters
 CREATE OR REPLACE MACRO attribute_keys(since := NULL, until := NULL) AS TABLE
 WITH pairs AS (
-  SELECT key, json_type(value) AS type, value ->> '$' AS value
+  SELECT key, coalesce(json_type(value), 'NULL') AS type, value ->> '$' AS value
   FROM (
     SELECT unnest(map_entries(attributes::MAP(VARCHAR, JSON)), recursive := true)
     FROM spans
@@ -24,7 +24,7 @@ WITH pairs AS (
 )
 SELECT key, count(*) AS spans,
        list_sort(list(DISTINCT CASE type WHEN 'UBIGINT' THEN 'BIGINT' ELSE type END)) AS types,
-       max(length(value))::BIGINT AS longest,
+       coalesce(max(length(value)), 0)::BIGINT AS longest,
        min(left(value, 200)) AS example
 FROM pairs
 GROUP BY key

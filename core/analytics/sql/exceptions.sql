@@ -22,7 +22,7 @@
 CREATE OR REPLACE MACRO exceptions(since := NULL, until := NULL) AS TABLE
 WITH failed AS (
   SELECT coalesce(exception_type, nullif(split_part(coalesce(status_description, ''), ': ', 1), ''), 'unknown') AS exception_type,
-         coalesce(exception_message, status_description) AS message,
+         CASE WHEN exception_type IS NULL AND exception_message IS NULL THEN status_description ELSE exception_message END AS message,
          service, operation, trace_id, span_id, start_time, events
   FROM spans
   WHERE start_time >= coalesce(since::BIGINT, -9223372036854775808)

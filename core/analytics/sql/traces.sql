@@ -1,7 +1,7 @@
 -- One row a trace, newest first.
 --
 -- A trace belongs to a window by its first span's start, and is then taken whole. Its root is the earliest span whose
--- parent is not in the trace.
+-- parent is not in the trace; in a trace that is one cycle, its earliest span.
 --
 -- Parameters:
 --   since BIGINT: traces that start at or after this, ns since the epoch; default: all
@@ -37,7 +37,7 @@ roots AS (
   GROUP BY m.trace_id
 )
 SELECT m.trace_id,
-       coalesce(any_value(r.root_name), '(cycle)') AS root_name,
+       coalesce(any_value(r.root_name), arg_min(m.name, {'start_time': m.start_time, 'span_id': m.span_id})) AS root_name,
        min(m.start_time) AS start_time,
        max(m.end_time) AS end_time,
        (max(m.end_time) - min(m.start_time)) / 1e6 AS duration_ms,

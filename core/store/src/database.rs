@@ -29,6 +29,8 @@ pub(crate) enum Statement {
 pub(crate) enum StatementKind {
     Select,
     Explain,
+    /// One statement that DuckDB runs as several: a PIVOT that looks for its columns, or IMPORT DATABASE.
+    Several,
     Other(&'static str),
 }
 
@@ -151,7 +153,7 @@ fn kind(statement_type: ffi::duckdb_statement_type) -> StatementKind {
         ffi::duckdb_statement_type_DUCKDB_STATEMENT_TYPE_LOAD => StatementKind::Other("LOAD"),
         ffi::duckdb_statement_type_DUCKDB_STATEMENT_TYPE_ATTACH => StatementKind::Other("ATTACH"),
         ffi::duckdb_statement_type_DUCKDB_STATEMENT_TYPE_DETACH => StatementKind::Other("DETACH"),
-        ffi::duckdb_statement_type_DUCKDB_STATEMENT_TYPE_MULTI => StatementKind::Other("several statements"),
+        ffi::duckdb_statement_type_DUCKDB_STATEMENT_TYPE_MULTI => StatementKind::Several,
         _ => StatementKind::Other("such a statement"),
     }
 }

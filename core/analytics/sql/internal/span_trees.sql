@@ -108,7 +108,7 @@ deepest AS (
   SELECT max(depth) AS depth FROM walked
 ),
 placed AS (
-  SELECT n, parent, depth, path, NULL AS fault FROM walked
+  SELECT n, parent, depth, path, NULL::VARCHAR AS fault FROM walked
   UNION ALL
   SELECT n, parent, 0, [2147483647, n], CASE WHEN deepest.depth = 999 THEN 'too deep' ELSE 'cycle' END
   FROM unreached, deepest
