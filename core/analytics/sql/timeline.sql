@@ -51,12 +51,15 @@ clipped AS (
 ),
 parts AS (
   SELECT parent,
-         CASE WHEN end_time > start_time
-              THEN greatest(end_time - greatest(start_time, coalesce(max(end_time) OVER earlier, start_time)), 0)
-              ELSE 0 END AS ns
-  FROM clipped
-  WINDOW earlier AS (PARTITION BY parent ORDER BY start_time, end_time
-                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+         CASE WHEN end_time <= start_time THEN 0
+              WHEN earlier.parent = parent THEN greatest(end_time - greatest(start_time, earlier.end_time), 0)
+              ELSE end_time - start_time END AS ns
+  FROM (
+    -- The latest end so far of this parent's children: one order for all parents is cheaper than a window for each.
+    SELECT *, max({'parent': parent, 'end_time': end_time}) OVER (
+                ORDER BY parent, start_time, end_time ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS earlier
+    FROM clipped
+  )
 ),
 families AS (
   SELECT parent AS n, sum(ns) AS covered_ns, count(*) AS children FROM parts GROUP BY parent

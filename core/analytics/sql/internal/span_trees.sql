@@ -54,54 +54,55 @@ lineage AS MATERIALIZED (
 subtree AS (
   SELECT ancestor AS n, max(end_time) AS effective_end, count(*) - 1 AS descendants FROM lineage GROUP BY ancestor
 ),
--- rank orders a family by effective end: the last one is where its critical chain begins.
-family AS MATERIALIZED (
+-- One order of all families: by parent, within a family by effective end. The last of a family is where its critical
+-- chain begins.
+ordered AS MATERIALIZED (
   SELECT w.n, w.parent, w.start_time, w.end_time, t.effective_end, t.descendants,
-         row_number() OVER (PARTITION BY w.parent ORDER BY t.effective_end, w.start_time, w.n)::INTEGER AS rank,
-         count(*) OVER (PARTITION BY w.parent)::INTEGER AS siblings
+         row_number() OVER (ORDER BY w.parent, t.effective_end, w.start_time, w.n) AS place
   FROM walked w JOIN subtree t USING (n)
 ),
--- How many siblings had ended when this one started: starts and ends of a family in one order, ends first.
+-- How many spans stand, in that order, up to the last sibling that had ended when a span started: the starts and ends
+-- of all families in one order, ends first. (One order for all is cheaper than a window for each family.)
 moments AS (
-  SELECT parent, n, start_time AS moment, 1 AS is_start, rank FROM family WHERE siblings > 1
+  SELECT n, parent, place, start_time AS moment, 1 AS is_start FROM ordered
   UNION ALL
-  SELECT parent, n, effective_end, 0, rank FROM family WHERE siblings > 1
+  SELECT n, parent, place, effective_end, 0 FROM ordered
 ),
 ended AS (
-  SELECT parent, n, rank, is_start,
-         count(*) FILTER (is_start = 0) OVER (PARTITION BY parent ORDER BY moment, is_start) AS ended_before
+  SELECT n, parent, place, is_start,
+         sum(1 - is_start) OVER (ORDER BY parent, moment, is_start ROWS UNBOUNDED PRECEDING) AS ended_before
   FROM moments
 ),
--- Each span's predecessor in a chain: the sibling with the highest rank that had ended, never the span itself.
+-- Each span's predecessor in a chain: the last sibling in that order that had ended, never the span itself.
 step AS MATERIALIZED (
-  SELECT c.n, q.n AS previous, c.rank = c.siblings AS taken
-  FROM (SELECT e.n, e.parent, e.rank, f.siblings, least(e.ended_before, e.rank - 1) AS previous_rank
-        FROM ended e JOIN family f USING (n) WHERE e.is_start = 1) c
-  LEFT JOIN family q ON q.parent = c.parent AND q.rank = c.previous_rank
+  SELECT c.n, q.n AS previous, c.is_last AS taken
+  FROM (SELECT n, parent, least(ended_before, place - 1)::BIGINT AS previous_place,
+               lead(parent) OVER (ORDER BY place) IS DISTINCT FROM parent AS is_last
+        FROM ended WHERE is_start = 1) c
+  LEFT JOIN ordered q ON q.place = c.previous_place AND q.parent = c.parent
 ),
 -- Follows all chains at once, twice as far in each round: after round k the first 2^k of every chain are taken.
+-- It ends when no span has a predecessor left to jump to.
 chain AS (
-  SELECT n, previous, taken, 0 AS round, (SELECT ceil(log2(max(siblings) + 1)) FROM family) AS rounds FROM step
+  SELECT n, previous, taken, 0 AS round FROM step
   UNION ALL
-  SELECT a.n, b.previous, a.taken OR c.n IS NOT NULL, a.round + 1, a.rounds
+  SELECT a.n, b.previous, a.taken OR c.n IS NOT NULL, a.round + 1
   FROM chain a
   LEFT JOIN chain b ON b.n = a.previous
   LEFT JOIN chain c ON c.previous = a.n AND c.taken
-  WHERE a.round < a.rounds
+  WHERE EXISTS (SELECT 1 FROM chain d WHERE d.previous IS NOT NULL)
 ),
-off_chain AS (
-  SELECT n FROM chain WHERE round = rounds AND NOT taken
+off_chain AS MATERIALIZED (
+  SELECT n FROM chain WHERE round = (SELECT max(round) FROM chain) AND NOT taken
 ),
 critical AS (
-  SELECT n FROM walked
-  EXCEPT
-  SELECT n FROM lineage WHERE ancestor IN (SELECT n FROM off_chain)
+  SELECT n, parent, effective_end, start_time, end_time FROM ordered
+  WHERE n NOT IN (SELECT l.n FROM lineage l JOIN off_chain o ON o.n = l.ancestor)
 ),
 chain_time AS (
   SELECT c.parent AS n,
          sum(greatest(least(c.effective_end, p.end_time) - greatest(c.start_time, p.start_time), 0)) AS ns
-  FROM family c JOIN family p ON p.n = c.parent
-  WHERE c.n NOT IN (SELECT n FROM off_chain)
+  FROM critical c JOIN ordered p ON p.n = c.parent
   GROUP BY c.parent
 ),
 deepest AS (
@@ -122,6 +123,6 @@ SELECT s.*, p.parent, p.depth, p.path,
 FROM numbered s
 JOIN placed p ON p.n = s.n
 JOIN linked l ON l.n = s.n
-LEFT JOIN family f ON f.n = s.n
+LEFT JOIN ordered f ON f.n = s.n
 LEFT JOIN critical ON critical.n = s.n
 LEFT JOIN chain_time ON chain_time.n = s.n;
