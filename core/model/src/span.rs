@@ -82,7 +82,7 @@ pub struct Span {
     pub attributes: String,
     /// JSON array of `{name, timestamp, attributes}`, timestamps in nanoseconds.
     pub events: String,
-    /// JSON array of `{trace_id, span_id, attributes}`.
+    /// JSON array, as the source wrote it: `{trace_id, span_id, attributes}`, or with the ids under `context` (Flock).
     pub links: String,
     /// JSON object.
     pub resource: String,

@@ -14,8 +14,8 @@ use crate::table::parquet_files;
 const START: u64 = 64 << 10;
 /// Pieces of a database's catalogue that are looked at; one holds dozens of columns.
 const MOST_PIECES: usize = 64;
-/// A column that stores have and Flock's files have not.
-const COLUMN_OF_STORES: &[u8] = b"gen_ai_input_tokens";
+/// A table that every store has.
+const TABLE_OF_STORES: &[u8] = b"flockscope_meta";
 
 /// The kinds of source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,7 +119,7 @@ fn describe(start: &[u8], text: &[u8]) -> &'static str {
 }
 
 /// Whether a DuckDB file is one of our stores: whether its catalogue, or the log of what was written since the last
-/// checkpoint, names a column that only they have. Both hold names as plain text.
+/// checkpoint, names a table that only they have. Both hold names as plain text.
 fn is_store(path: &Path) -> Result<bool, SourceError> {
     let mut file = File::open(path).map_err(SourceError::io(path))?;
     let mut bytes = Box::new([0; HEADERS_SIZE]);
@@ -130,7 +130,7 @@ fn is_store(path: &Path) -> Result<bool, SourceError> {
     let Ok(headers) = Headers::parse(&bytes) else {
         return Ok(false);
     };
-    if memchr::memmem::find(&catalogue(&mut file, &headers), COLUMN_OF_STORES).is_some() {
+    if memchr::memmem::find(&catalogue(&mut file, &headers), TABLE_OF_STORES).is_some() {
         return Ok(true);
     }
     let mut log = path.as_os_str().to_owned();
@@ -141,7 +141,7 @@ fn is_store(path: &Path) -> Result<bool, SourceError> {
             .read_to_end(&mut start)
             .map_err(SourceError::io(path))?;
     }
-    Ok(memchr::memmem::find(&start, COLUMN_OF_STORES).is_some())
+    Ok(memchr::memmem::find(&start, TABLE_OF_STORES).is_some())
 }
 
 /// The catalogue: a chain of pieces of metadata blocks, each of which begins with the place of the next. What can't be

@@ -28,7 +28,7 @@ pub use follow::{FlockFollower, Position};
 
 /// Spans that are read in batches.
 pub trait SpanSource: Send {
-    /// The next batch (about [`batch::MOST_SPANS`] spans or [`batch::MOST_TEXT`] bytes of text at most), `None` at the
+    /// The next batch (about 10,000 spans or 32 MiB of text at most), `None` at the
     /// end. Adds what was read, skipped and repaired to `report`. After an error there is nothing more to read.
     fn next_batch(&mut self, report: &mut ReadReport) -> Result<Option<Vec<Span>>, SourceError>;
 

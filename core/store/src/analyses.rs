@@ -151,9 +151,9 @@ impl Store {
 
     fn rows<T: DeserializeOwned>(&self, sql: &str) -> Result<Vec<T>, StoreError> {
         let connection = self.reader()?;
-        let mut statement = connection.prepare(sql)?;
+        let mut statement = connection.prepare(sql).map_err(|error| self.read_error(error))?;
         let mut rows = Vec::new();
-        for batch in statement.query_arrow([])? {
+        for batch in statement.query_arrow([]).map_err(|error| self.read_error(error))? {
             rows.extend(serde_arrow::from_record_batch::<Vec<T>>(&batch)?);
         }
         Ok(rows)

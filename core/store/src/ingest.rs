@@ -9,7 +9,10 @@ use duckdb::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use flockscope_model::Span;
 use serde::Serialize;
 
+use crate::archive_files::Marker;
 use crate::record_batch::record_batch;
+use crate::schema::quoted;
+use crate::store::is_disk_full;
 use crate::{Store, StoreError};
 
 /// What became of a batch.
@@ -40,13 +43,21 @@ impl Store {
         let latest = latest_of_each(spans);
         let kept = latest.as_deref().unwrap_or(spans);
         let batch = record_batch(kept, now_in_microseconds());
-        let connection = self.writer();
-        connection.execute_batch("BEGIN").map_err(|error| self.write_error(error))?;
-        match write(&connection, kept, batch).and_then(|replaced| connection.execute_batch("COMMIT").map(|()| replaced)) {
-            Ok(replaced) => Ok(Ingested {
-                stored: kept.len() as u64,
-                replaced: replaced + (spans.len() - kept.len()) as u64,
-            }),
+        let connection = self.writer()?;
+        let written = connection
+            .execute_batch("BEGIN")
+            .map_err(StoreError::from)
+            .and_then(|()| self.write(&connection, kept, batch))
+            .and_then(|written| Ok(connection.execute_batch("COMMIT").map(|()| written)?));
+        match written {
+            Ok(written) => {
+                drop(connection);
+                self.archive_files.give_up(&self.archive_folder(), written.given_up);
+                Ok(Ingested {
+                    stored: kept.len() as u64,
+                    replaced: written.replaced + (spans.len() - kept.len()) as u64,
+                })
+            }
             Err(error) => {
                 // The first error is the one that counts; after a full disk the rollback may fail, too.
                 let _ = connection.execute_batch("ROLLBACK");
@@ -55,16 +66,76 @@ impl Store {
         }
     }
 
-    pub(crate) fn write_error(&self, error: duckdb::Error) -> StoreError {
-        let message = error.to_string();
-        if message.contains("No space left on device") || message.contains("File too large") {
-            return StoreError::DiskFull {
-                path: self.path.clone(),
-                message,
-            };
+    /// What a failed write means. Nothing of it is in the store.
+    pub(crate) fn write_error(&self, error: impl Into<StoreError>) -> StoreError {
+        match error.into() {
+            StoreError::Database(error) => {
+                let message = error.to_string();
+                let stopped = self.note_failure(&message);
+                if is_disk_full(&message) {
+                    StoreError::DiskFull {
+                        path: self.path.clone(),
+                        message,
+                    }
+                } else if stopped {
+                    StoreError::Stopped { message }
+                } else {
+                    StoreError::Database(error)
+                }
+            }
+            other => other,
         }
-        StoreError::Database(error)
     }
+
+    /// Writes within a transaction.
+    fn write(&self, connection: &Connection, spans: &[Span], batch: RecordBatch) -> Result<Written, StoreError> {
+        let times = trace_times(spans);
+        let (traces, times): (Vec<&str>, Vec<(i64, i64)>) = times.into_iter().unzip();
+        let written = match known_times(connection, &traces)? {
+            Some((first, last)) => self.replace(connection, spans, first, last)?,
+            None => Written::default(),
+        };
+        append(connection, "stored_spans", batch)?;
+        let traces: ArrayRef = Arc::new(StringArray::from(traces));
+        let first: ArrayRef = Arc::new(Int64Array::from_iter_values(times.iter().map(|(first, _)| *first)));
+        let last: ArrayRef = Arc::new(Int64Array::from_iter_values(times.iter().map(|(_, last)| *last)));
+        append(
+            connection,
+            "trace_times",
+            record_batch_of([("trace_id", traces), ("min_start", first), ("max_start", last)]),
+        )?;
+        Ok(written)
+    }
+
+    /// Deletes the stored spans that come again. They can only lie within the times that the store knows of their
+    /// traces: only the row groups of these times are read, and only the archive's days of these times looked into.
+    fn replace(&self, connection: &Connection, spans: &[Span], first: i64, last: i64) -> Result<Written, StoreError> {
+        let traces: ArrayRef = Arc::new(StringArray::from_iter_values(spans.iter().map(|span| &span.trace_id)));
+        let ids: ArrayRef = Arc::new(StringArray::from_iter_values(spans.iter().map(|span| &span.span_id)));
+        connection.execute_batch("CREATE OR REPLACE TEMP TABLE incoming_spans (trace_id VARCHAR, span_id VARCHAR)")?;
+        append(connection, "incoming_spans", record_batch_of([("trace_id", traces), ("span_id", ids)]))?;
+        let given_up = self.bring_back_days_of_incoming_spans(connection, first, last)?;
+        let replaced = connection.execute(
+            &format!(
+                "DELETE FROM stored_spans s USING incoming_spans i
+                 WHERE s.start_time BETWEEN {first} AND {last} AND s.trace_id = i.trace_id AND s.span_id = i.span_id"
+            ),
+            [],
+        )?;
+        Ok(Written {
+            replaced: replaced as u64,
+            given_up,
+        })
+    }
+}
+
+/// What writing a batch did.
+#[derive(Default)]
+struct Written {
+    /// Stored spans that gave way.
+    replaced: u64,
+    /// Files of the archive whose spans are in the table again.
+    given_up: Vec<(String, Marker)>,
 }
 
 /// The spans without those that a later one of the batch replaces; `None` where there are none.
@@ -91,65 +162,35 @@ fn trace_times(spans: &[Span]) -> HashMap<&str, (i64, i64)> {
     times
 }
 
-/// Writes within a transaction, and says how many stored spans were replaced.
-fn write(connection: &Connection, spans: &[Span], batch: RecordBatch) -> duckdb::Result<u64> {
-    let times = trace_times(spans);
-    let (ids, times): (Vec<&str>, Vec<(i64, i64)>) = times.into_iter().unzip();
-    let ids: ArrayRef = Arc::new(StringArray::from(ids));
-    let first: ArrayRef = Arc::new(Int64Array::from_iter_values(times.iter().map(|(first, _)| *first)));
-    let last: ArrayRef = Arc::new(Int64Array::from_iter_values(times.iter().map(|(_, last)| *last)));
-    let times = record_batch_of([("trace_id", ids), ("min_start", first), ("max_start", last)]);
-
-    connection.execute_batch("CREATE OR REPLACE TEMP TABLE incoming_traces (trace_id VARCHAR, min_start BIGINT, max_start BIGINT)")?;
-    append(connection, "temp", "incoming_traces", times)?;
-    let replaced = replace(connection, spans)?;
-    append(connection, "main", "stored_spans", batch)?;
-    connection.execute_batch("INSERT INTO trace_times FROM incoming_traces")?;
-    Ok(replaced)
-}
-
-/// Deletes the stored spans that come again. Only spans of traces that the store knows can be there, and only within
-/// the times that it knows of them; for a bulk load of new traces this is one look into `trace_times`.
-fn replace(connection: &Connection, spans: &[Span]) -> duckdb::Result<u64> {
-    connection.execute_batch(
-        "CREATE OR REPLACE TEMP TABLE known_traces AS
-         SELECT trace_id, min(t.min_start) AS first_start, max(t.max_start) AS last_start
-         FROM trace_times t SEMI JOIN incoming_traces USING (trace_id)
-         GROUP BY trace_id",
-    )?;
-    let known: Vec<String> = connection
-        .prepare("SELECT trace_id FROM known_traces")?
-        .query_map([], |row| row.get(0))?
-        .collect::<duckdb::Result<_>>()?;
-    if known.is_empty() {
-        return Ok(0);
-    }
-    let known: std::collections::HashSet<String> = known.into_iter().collect();
-    let coming = spans.iter().filter(|span| known.contains(&span.trace_id));
-    let (traces, ids): (Vec<&str>, Vec<&str>) =
-        coming.map(|span| (span.trace_id.as_str(), span.span_id.as_str())).unzip();
-    let traces: ArrayRef = Arc::new(StringArray::from(traces));
-    let ids: ArrayRef = Arc::new(StringArray::from(ids));
-    connection.execute_batch("CREATE OR REPLACE TEMP TABLE incoming_spans (trace_id VARCHAR, span_id VARCHAR)")?;
-    append(connection, "temp", "incoming_spans", record_batch_of([("trace_id", traces), ("span_id", ids)]))?;
-    let replaced = connection.execute(
-        "DELETE FROM stored_spans s
-         USING (SELECT * FROM incoming_spans JOIN known_traces USING (trace_id)) i
-         WHERE s.trace_id = i.trace_id AND s.span_id = i.span_id AND s.start_time BETWEEN i.first_start AND i.last_start",
-        [],
-    )?;
-    Ok(replaced as u64)
+/// The earliest and the latest start of those of the traces that the store has; `None` if it has none of them.
+fn known_times(connection: &Connection, traces: &[&str]) -> duckdb::Result<Option<(i64, i64)>> {
+    // DuckDB looks constants up in the index, up to 64 of them; more are found faster by a scan.
+    let (first, last): (Option<i64>, Option<i64>) = if traces.len() <= 64 {
+        let traces: Vec<String> = traces.iter().map(|trace| quoted(trace)).collect();
+        connection.query_row(
+            &format!("SELECT min(min_start), max(max_start) FROM trace_times WHERE trace_id IN ({})", traces.join(", ")),
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+    } else {
+        connection.execute_batch("CREATE OR REPLACE TEMP TABLE incoming_traces (trace_id VARCHAR)")?;
+        let traces: ArrayRef = Arc::new(StringArray::from(traces.to_vec()));
+        append(connection, "incoming_traces", record_batch_of([("trace_id", traces)]))?;
+        connection.query_row(
+            "SELECT min(min_start), max(max_start) FROM trace_times SEMI JOIN incoming_traces USING (trace_id)",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?
+    };
+    Ok(first.zip(last))
 }
 
 fn record_batch_of<const N: usize>(columns: [(&str, ArrayRef); N]) -> RecordBatch {
     RecordBatch::try_from_iter(columns).expect("columns of one length")
 }
 
-fn append(connection: &Connection, catalog: &str, table: &str, batch: RecordBatch) -> duckdb::Result<()> {
-    let mut appender = match catalog {
-        "temp" => connection.appender_to_catalog_and_db(table, "temp", "main")?,
-        _ => connection.appender(table)?,
-    };
+fn append(connection: &Connection, table: &str, batch: RecordBatch) -> duckdb::Result<()> {
+    let mut appender = connection.appender(table)?;
     appender.append_record_batch(batch)?;
     appender.flush()
 }

@@ -100,7 +100,7 @@ impl Store {
                 "only one read-only statement is allowed here (SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, PIVOT, EXPLAIN); this is {what}"
             ))
         };
-        match self.database.classify(sql)? {
+        match self.database()?.classify(sql)? {
             Statement::None => Err(refused("empty")),
             Statement::Many(count) => Err(refused(&format!("{count} statements"))),
             Statement::One(StatementKind::Select) => Ok(()),
@@ -117,8 +117,11 @@ impl Store {
             duckdb::Error::DuckDBFailure(_, Some(message)) => message.clone(),
             other => other.to_string(),
         };
+        let stopped = self.note_failure(&message);
         if timed_out {
             StoreError::TimedOut(limits.time)
+        } else if stopped {
+            StoreError::Stopped { message }
         } else if message.contains("Out of Memory") {
             StoreError::OutOfMemory {
                 limit: self.settings.memory_limit.clone(),
@@ -163,7 +166,8 @@ impl Watch {
     }
 }
 
-/// Refuses table functions that read files by name, run a text as SQL, or take memory addresses. DuckDB would let the
+/// Refuses table functions that read files by name, run a text as SQL, write the store's file, or take memory
+/// addresses. DuckDB would let the
 /// first ones read the store's own file, and closing it again drops the process' lock on it (POSIX locks belong to the
 /// process, not to the handle).
 fn check_functions(connection: &Connection, sql: &str) -> Result<(), StoreError> {
@@ -197,7 +201,7 @@ fn is_outside(function: &str) -> bool {
     ["read_", "parquet_", "sniff_"].iter().any(|start| name.starts_with(start))
         || name.ends_with("_scan")
         || name.ends_with("_scan_dumb")
-        || matches!(name.as_str(), "glob" | "query" | "query_table")
+        || matches!(name.as_str(), "glob" | "query" | "query_table" | "checkpoint" | "force_checkpoint")
 }
 
 /// The names of all table functions in DuckDB's own syntax tree of a statement.

@@ -140,11 +140,11 @@ fn a_store_is_told_from_a_flock_file_and_its_view_is_read() {
     run(
         &file,
         &format!(
-            "COPY (SELECT '1' AS trace_id, '1' AS span_id, 'old' AS name, 1 AS start_time, 2 AS end_time, 7 AS gen_ai_input_tokens)
+            "COPY (SELECT '1' AS trace_id, '1' AS span_id, 'old' AS name, 1 AS start_time, 2 AS end_time)
                  TO {archived} (FORMAT parquet);
-             CREATE TABLE recent (trace_id VARCHAR, span_id VARCHAR, name VARCHAR, start_time BIGINT, end_time BIGINT,
-                                  gen_ai_input_tokens BIGINT);
-             INSERT INTO recent VALUES ('1', '2', 'new', 3, 4, NULL);
+             CREATE TABLE flockscope_meta (key VARCHAR, value VARCHAR);
+             CREATE TABLE recent (trace_id VARCHAR, span_id VARCHAR, name VARCHAR, start_time BIGINT, end_time BIGINT);
+             INSERT INTO recent VALUES ('1', '2', 'new', 3, 4);
              CREATE VIEW spans AS FROM read_parquet({archived}) UNION ALL FROM recent",
             archived = quoted(&archived)
         ),

@@ -105,6 +105,7 @@ fn everything_else_is_refused_and_changes_nothing() {
         format!("PIVOT (SELECT size FROM read_blob('{}')) ON size USING count(*)", store.path().display()),
         format!("FROM query('FROM read_blob(''{}'')')", store.path().display()),
         format!("FROM '{}'", store.path().display()),
+        "FROM force_checkpoint()".into(),
         "FROM arrow_scan(1::POINTER, 2::POINTER, 3::POINTER)".into(),
         "SELECT getenv('HOME')".into(),
     ] {
