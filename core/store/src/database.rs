@@ -75,9 +75,10 @@ impl Database {
         unsafe { Connection::open_from_raw(self.raw) }
     }
 
-    /// Parses a text and binds its only statement, without running anything.
-    pub(crate) fn classify(&self, sql: &str) -> Result<Statement, StoreError> {
+    /// Parses a text and binds its only statement, without running it, on a connection that ran `setup` before.
+    pub(crate) fn classify(&self, setup: Option<&str>, sql: &str) -> Result<Statement, StoreError> {
         let text = CString::new(sql).map_err(|_| StoreError::Refused("the SQL holds a zero byte".into()))?;
+        let setup = CString::new(setup.unwrap_or_default()).map_err(|_| StoreError::Refused("a zero byte".into()))?;
         let mut connection = ptr::null_mut();
         let mut extracted = ptr::null_mut();
         let mut prepared = ptr::null_mut();
@@ -85,6 +86,10 @@ impl Database {
         unsafe {
             if ffi::duckdb_connect(self.raw, &mut connection) != ffi::DuckDBSuccess {
                 return Err(StoreError::Sql("DuckDB gave no connection".into()));
+            }
+            if !setup.is_empty() && ffi::duckdb_query(connection, setup.as_ptr(), ptr::null_mut()) != ffi::DuckDBSuccess {
+                ffi::duckdb_disconnect(&mut connection);
+                return Err(StoreError::Sql("DuckDB could not make the view of the archive".into()));
             }
             let count = ffi::duckdb_extract_statements(connection, text.as_ptr(), &mut extracted);
             let answer = match count {

@@ -63,6 +63,64 @@ pub enum StoreError {
         /// DuckDB's words.
         message: String,
     },
+    /// DuckDB gave up the open file. What was stored is safe, and the next call opens the file again.
+    #[error("the database stopped and is opened again with the next call, so try again; nothing that was stored is lost ({message})")]
+    Stopped {
+        /// DuckDB's words.
+        message: String,
+    },
+    /// Queries ran on while the file had to be closed.
+    #[error("{path}: queries were still running after a minute, so the file could not be swapped; try again later")]
+    Busy {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// A store in memory has no file to care for.
+    #[error("a store in memory can't {0}: only a store in a file can")]
+    InMemory(&'static str),
+    /// Something is in the way.
+    #[error("{path} exists already: {advice}")]
+    Exists {
+        /// The file or folder.
+        path: PathBuf,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A backup is not what its manifest says.
+    #[error("{path} is not a sound backup: {reason}; nothing was restored")]
+    BadBackup {
+        /// The backup's folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// What was written to the disk did not read back as it should. The store was left as it was.
+    #[error("{path} did not read back as it was written: {reason}; the store was left as it was")]
+    NotWrittenWell {
+        /// The file that was written.
+        path: PathBuf,
+        /// What differs.
+        reason: String,
+    },
+    /// The write-ahead log is damaged. DuckDB would open the store and silently drop what follows.
+    #[error(
+        "{path} is damaged at byte {at}, and opening the store would lose what was stored after that: restore a backup \
+         (flockscope restore), or save what can be read (flockscope doctor --rescue NEW)"
+    )]
+    DamagedLog {
+        /// The log.
+        path: PathBuf,
+        /// Byte of the first damaged entry.
+        at: u64,
+    },
+    /// Nothing can be read of a damaged store.
+    #[error("{path}: nothing can be read of its table: {reason}; restore a backup")]
+    BeyondRescue {
+        /// The store's file.
+        path: PathBuf,
+        /// DuckDB's words.
+        reason: String,
+    },
     /// DuckDB failed in another way.
     #[error("the store failed: {0}")]
     Database(#[from] duckdb::Error),

@@ -66,7 +66,7 @@ impl Columns {
 }
 
 /// The spans as one record batch. `now` (microseconds since the epoch) is the creation time of spans that have none.
-pub(crate) fn record_batch(spans: &[Span], now: i64) -> RecordBatch {
+pub fn record_batch(spans: &[Span], now: i64) -> RecordBatch {
     let promoted: Vec<Promoted> = spans.iter().map(Promoted::of).collect();
     let mut columns = Columns {
         arrays: Vec::with_capacity(SPAN_COLUMNS.len()),

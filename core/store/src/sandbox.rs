@@ -100,7 +100,7 @@ impl Store {
                 "only one read-only statement is allowed here (SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, PIVOT, EXPLAIN); this is {what}"
             ))
         };
-        match self.database()?.classify(sql)? {
+        match self.database()?.classify(self.connection_setup(), sql)? {
             Statement::None => Err(refused("empty")),
             Statement::Many(count) => Err(refused(&format!("{count} statements"))),
             Statement::One(StatementKind::Select) => Ok(()),

@@ -108,19 +108,24 @@ pub(crate) enum Lifetime {
 }
 
 /// Creates the view `spans`: the stored rows, and those of the files that `archived_days` names. A file that is missing
-/// or can't be read must not keep the store from opening: it is left out, and the health check says so.
-pub(crate) fn create_view(connection: &Connection, archive: &Path, lifetime: Lifetime) -> duckdb::Result<()> {
+/// or can't be read must not keep the store from opening: it is left out, and the health check says so. Returns the
+/// statement.
+pub(crate) fn create_view(connection: &Connection, archive: &Path, lifetime: Lifetime) -> duckdb::Result<String> {
     let mut files: Vec<PathBuf> =
         archive_files::entered(connection)?.iter().map(|day| archive.join(&day.file)).filter(|file| file.exists()).collect();
-    match connection.execute_batch(&view(&files, lifetime)) {
-        Err(error) if !is_conflict(&error) && !files.is_empty() => {}
-        outcome => return outcome,
+    let whole = view(&files, lifetime);
+    match connection.execute_batch(&whole) {
+        Ok(()) => return Ok(whole),
+        Err(error) if is_conflict(&error) || files.is_empty() => return Err(error),
+        Err(_) => {}
     }
     files.retain(|file| {
         let rows = parquet(std::slice::from_ref(file));
         connection.query_row(&format!("SELECT count(*) FROM {rows}"), [], |_| Ok(())).is_ok()
     });
-    connection.execute_batch(&view(&files, lifetime))
+    let readable = view(&files, lifetime);
+    connection.execute_batch(&readable)?;
+    Ok(readable)
 }
 
 fn view(files: &[PathBuf], lifetime: Lifetime) -> String {

@@ -1,12 +1,14 @@
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use duckdb::Connection;
 
-use crate::database::Database;
-use crate::schema::{self, SCHEMA_VERSION, quoted};
-use crate::StoreError;
+use crate::archive_files::{self, ArchiveFiles};
+use crate::connections::{Connections, open_database};
+use crate::files::{file_error, make_folder};
+use crate::log_file::{self, LOGS, LogState};
+use crate::schema::{self, Lifetime, SCHEMA_VERSION, quoted};
+use crate::{StoreError, restore};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +33,17 @@ impl Default for Settings {
 /// Beside its file `x.duckdb` a store keeps the folder `x.duckdb.d` with its archive, its spill files and the files
 /// that are being made.
 pub struct Store {
-    // Declared before the database: connections end first.
-    writer: Mutex<Connection>,
-    pub(crate) database: Database,
+    pub(crate) connections: Connections,
+    pub(crate) archive_files: ArchiveFiles,
+    /// Held by whoever archives, deletes, compacts or backs up: one at a time.
+    pub(crate) care: Mutex<()>,
     pub(crate) path: PathBuf,
+    /// The file beside which the archive lies: `path`, or for a copy the original.
+    original: PathBuf,
     pub(crate) settings: Settings,
-    read_only: bool,
+    pub(crate) read_only: bool,
+    /// For a store that is only read; see [`Store::connection_setup`].
+    pub(crate) view_of_reader: OnceLock<String>,
 }
 
 impl Store {
@@ -46,57 +53,64 @@ impl Store {
             make_folder(folder)?;
         }
         let path = std::path::absolute(path).map_err(|source| file_error(path, source))?;
-        Self::start(path, settings, false)
+        restore::finish_interrupted(&path)?;
+        Self::check_logs(&path)?;
+        Self::start(path.clone(), path, settings, false)
     }
 
     /// Opens a store that nothing writes to: a mirror, a backup. Nothing can be stored in it.
     pub fn open_read_only(path: &Path, settings: Settings) -> Result<Self, StoreError> {
         let path = path.canonicalize().map_err(|source| file_error(path, source))?;
-        Self::start(path, settings, true)
+        Self::start(path.clone(), path, settings, true)
+    }
+
+    /// Opens a copy of the file of a store that another process holds. Nothing can be stored in it. The archive, which
+    /// is never changed in place, is that of the original.
+    pub fn open_copy(copy: &Path, original: &Path, settings: Settings) -> Result<Self, StoreError> {
+        let copy = copy.canonicalize().map_err(|source| file_error(copy, source))?;
+        let original = std::path::absolute(original).map_err(|source| file_error(original, source))?;
+        Self::start(copy, original, settings, true)
     }
 
     /// A store in memory, gone when it is dropped.
     pub fn in_memory(settings: Settings) -> Result<Self, StoreError> {
-        Self::start(PathBuf::from(":memory:"), settings, false)
+        Self::start(PathBuf::from(":memory:"), PathBuf::from(":memory:"), settings, false)
     }
 
-    fn start(path: PathBuf, settings: Settings, read_only: bool) -> Result<Self, StoreError> {
-        let in_memory = path.as_os_str() == ":memory:";
-        let spill = folder_beside(&path).join("spill");
-        let threads = settings.threads.map(|threads| threads.to_string());
-        let spill_text = spill.to_string_lossy().into_owned();
-        let mut options = vec![
-            ("memory_limit", settings.memory_limit.as_str()),
-            ("autoinstall_known_extensions", "false"),
-            ("autoload_known_extensions", "false"),
-            // A large log costs a longer checkpoint now and then; a small one costs a checkpoint every few batches.
-            ("wal_autocheckpoint", "256MB"),
-        ];
-        if let Some(threads) = &threads {
-            options.push(("threads", threads));
+    /// Refuses a store whose log DuckDB would cut off in the middle, and so lose batches that were acknowledged.
+    fn check_logs(path: &Path) -> Result<(), StoreError> {
+        for log in LOGS.map(|suffix| beside(path, suffix)) {
+            if let LogState::Damaged { at } = log_file::examine(&log, false).map_err(|source| file_error(&log, source))? {
+                // Another process may just be writing it; then that is what to say.
+                if let Err(error @ StoreError::InUse { .. }) = open_database(path, &Settings::default(), true) {
+                    return Err(error);
+                }
+                return Err(StoreError::DamagedLog { path: log, at });
+            }
         }
-        if !in_memory {
-            options.push(("temp_directory", &spill_text));
-        }
-        if read_only {
-            options.push(("access_mode", "READ_ONLY"));
-        }
-        let database = Database::open(&path, &options).map_err(|message| open_error(&path, message))?;
-        let writer = database.connect()?;
+        Ok(())
+    }
+
+    fn start(path: PathBuf, original: PathBuf, settings: Settings, read_only: bool) -> Result<Self, StoreError> {
+        let database = open_database(&path, &settings, read_only)?;
         let store = Self {
-            writer: Mutex::new(writer),
-            database,
+            connections: Connections::new(database)?,
+            archive_files: ArchiveFiles::default(),
+            care: Mutex::new(()),
             path,
+            original,
             settings,
             read_only,
+            view_of_reader: OnceLock::new(),
         };
-        store.prepare_schema(in_memory)?;
-        store.lock_down(in_memory)?;
+        let connection = store.writer()?;
+        store.prepare_schema(&connection)?;
+        store.lock_down(&connection)?;
+        drop(connection);
         Ok(store)
     }
 
-    fn prepare_schema(&self, in_memory: bool) -> Result<(), StoreError> {
-        let connection = self.writer();
+    fn prepare_schema(&self, connection: &Connection) -> Result<(), StoreError> {
         let tables: Vec<String> = connection
             .prepare("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'")?
             .query_map([], |row| row.get(0))?
@@ -124,22 +138,26 @@ impl Store {
             }
         }
         if self.read_only {
+            let view = schema::create_view(connection, &self.archive_folder(), Lifetime::Connection)?;
+            self.view_of_reader.get_or_init(|| view);
             return Ok(());
         }
-        if !in_memory {
-            for folder in [self.archive_folder(), self.staging_folder()] {
-                make_folder(&folder)?;
-            }
+        schema::create(connection)?;
+        if !self.is_in_memory() {
+            let (archive, staging) = (self.archive_folder(), self.staging_folder());
+            make_folder(&archive)?;
+            make_folder(&staging)?;
+            archive_files::sweep(connection, &archive, &staging)?;
         }
-        schema::create(&connection)?;
-        drop(connection);
-        self.refresh_views()
+        schema::create_view(connection, &self.archive_folder(), Lifetime::Store)?;
+        schema::create_macros(connection)?;
+        Ok(())
     }
 
     /// From here on DuckDB reads and writes nothing but the store's file, its archive and its staging folder.
-    fn lock_down(&self, in_memory: bool) -> Result<(), StoreError> {
+    pub(crate) fn lock_down(&self, connection: &Connection) -> Result<(), StoreError> {
         let mut statements = String::new();
-        if !in_memory {
+        if !self.is_in_memory() {
             statements.push_str(&format!(
                 "SET allowed_directories = [{}, {}];",
                 quoted(&self.archive_folder().to_string_lossy()),
@@ -147,17 +165,7 @@ impl Store {
             ));
         }
         statements.push_str("SET enable_external_access = false; SET lock_configuration = true;");
-        self.writer().execute_batch(&statements)?;
-        Ok(())
-    }
-
-    /// Makes the view `spans` anew: it reads the archive only where there is one.
-    pub(crate) fn refresh_views(&self) -> Result<(), StoreError> {
-        let connection = self.writer();
-        let archived: i64 = connection.query_row("SELECT count(*) FROM archived_days", [], |row| row.get(0))?;
-        let pattern = self.archive_folder().join("day=*").join("*.parquet");
-        let pattern = pattern.to_string_lossy();
-        schema::create_views(&connection, (archived > 0).then_some(&*pattern))?;
+        connection.execute_batch(&statements)?;
         Ok(())
     }
 
@@ -168,7 +176,7 @@ impl Store {
 
     /// Folder of the archive: Parquet by day, `day=YYYY-MM-DD/`.
     pub fn archive_folder(&self) -> PathBuf {
-        folder_beside(&self.path).join("archive")
+        folder_beside(&self.original).join("archive")
     }
 
     /// Folder for files that are being made.
@@ -176,37 +184,24 @@ impl Store {
         folder_beside(&self.path).join("staging")
     }
 
-    /// The connection that writes. One caller at a time.
-    pub(crate) fn writer(&self) -> MutexGuard<'_, Connection> {
-        // A panic while writing leaves DuckDB's transaction to be rolled back, not broken data: go on.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A new connection to read with.
-    pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
-        Ok(self.database.connect()?)
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.path.as_os_str() == ":memory:"
     }
 }
 
 /// `x.duckdb` → `x.duckdb.d`
-fn folder_beside(path: &Path) -> PathBuf {
+pub(crate) fn folder_beside(path: &Path) -> PathBuf {
+    beside(path, ".d")
+}
+
+/// The path with something behind its name: `x.duckdb` → `x.duckdb.wal`.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".d");
+    name.push(suffix);
     PathBuf::from(name)
 }
 
-fn make_folder(folder: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(folder).map_err(|source| file_error(folder, source))
-}
-
-pub(crate) fn file_error(path: &Path, source: std::io::Error) -> StoreError {
-    StoreError::File {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-fn open_error(path: &Path, message: String) -> StoreError {
+pub(crate) fn open_error(path: &Path, message: String) -> StoreError {
     if message.contains("Could not set lock on file") || message.contains("being used by another process") {
         let holder = message
             .split_once("held in ")
@@ -216,8 +211,19 @@ fn open_error(path: &Path, message: String) -> StoreError {
             holder,
         };
     }
+    if is_disk_full(&message) {
+        return StoreError::DiskFull {
+            path: path.to_owned(),
+            message,
+        };
+    }
     StoreError::NotAStore {
         path: path.to_owned(),
         reason: message,
     }
+}
+
+/// Whether DuckDB's words say that the disk is full.
+pub(crate) fn is_disk_full(message: &str) -> bool {
+    ["No space left on device", "File too large", "Disk quota exceeded"].iter().any(|words| message.contains(words))
 }

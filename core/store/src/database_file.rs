@@ -1,0 +1,100 @@
+//! The frame of a DuckDB file: three headers and blocks, each with a checksum. Read without DuckDB, to say what is wrong
+//! with a file that DuckDB refuses.
+//!
+//! The main header is followed by two database headers, of which the one with the higher iteration counts; 4,096 bytes
+//! each. Each header and block begins with the checksum of the rest of it, in 8 bytes. After DuckDB's
+//! `src/storage/single_file_block_manager.cpp` and `src/include/duckdb/storage/storage_info.hpp`.
+
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::path::Path;
+
+use crate::checksum::checksum;
+
+pub(crate) const HEADER: usize = 4096;
+const HEADERS: usize = 3 * HEADER;
+const BLOCK_SIZES: std::ops::RangeInclusive<u64> = 16_384..=262_144;
+/// Since DuckDB 2.0 the main header holds this number, and the database headers hold the version.
+const VERSION_IS_IN_DATABASE_HEADER: u64 = 999;
+
+/// What the frame of a file is like.
+#[derive(Debug, Default)]
+pub(crate) struct Frame {
+    /// `DUCK` is not where it must be.
+    pub(crate) not_duckdb: bool,
+    /// The file ends within the headers.
+    pub(crate) ends_in_headers: bool,
+    /// Headers that contradict their checksum: 0 is the main header.
+    pub(crate) bad_headers: Vec<usize>,
+    /// Storage version.
+    pub(crate) version: Option<u64>,
+    /// Bytes of a block.
+    pub(crate) block_size: u64,
+    /// Bytes that the headers promise, where the file has fewer.
+    pub(crate) promised: Option<u64>,
+    /// Blocks that contradict their checksum, by number from 0. A free one does no harm.
+    pub(crate) bad_blocks: Vec<u64>,
+}
+
+fn number(bytes: &[u8], offset: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[offset..offset + 8]);
+    u64::from_le_bytes(word)
+}
+
+/// Reads the headers, and with `blocks` checks every block. `progress` is told the bytes that are done.
+pub(crate) fn examine(path: &Path, blocks: bool, mut progress: impl FnMut(u64)) -> io::Result<Frame> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let mut frame = Frame::default();
+    let mut headers = vec![0; HEADERS];
+    match reader.read_exact(&mut headers) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            frame.not_duckdb = length < 12 || &headers[8..12] != b"DUCK";
+            frame.ends_in_headers = !frame.not_duckdb;
+            return Ok(frame);
+        }
+        read => read?,
+    }
+    if &headers[8..12] != b"DUCK" {
+        frame.not_duckdb = true;
+        return Ok(frame);
+    }
+    let is_sound = |bytes: &[u8]| number(bytes, 0) == checksum(&bytes[8..]);
+    frame.bad_headers = (0..3).filter(|header| !is_sound(&headers[header * HEADER..(header + 1) * HEADER])).collect();
+    let field = |header: usize, index: usize| number(&headers, header * HEADER + 8 + 8 * index);
+    let sound: Vec<usize> = (1..3).filter(|header| !frame.bad_headers.contains(header)).collect();
+    let Some(active) = sound.into_iter().max_by_key(|header| field(*header, 0)) else {
+        return Ok(frame);
+    };
+    frame.version = Some(match number(&headers, 12) {
+        VERSION_IS_IN_DATABASE_HEADER => field(active, 6),
+        version => version,
+    });
+    let block_size = field(active, 4);
+    if !block_size.is_power_of_two() || !BLOCK_SIZES.contains(&block_size) {
+        return Ok(frame);
+    }
+    frame.block_size = block_size;
+    let least = field(active, 3).saturating_mul(block_size).saturating_add(HEADERS as u64);
+    frame.promised = (length < least).then_some(least);
+    if blocks {
+        let mut block = vec![0; block_size as usize];
+        for number_of_block in 0..(length - HEADERS as u64) / block_size {
+            reader.read_exact(&mut block)?;
+            if !is_sound(&block) {
+                frame.bad_blocks.push(number_of_block);
+            }
+            progress(HEADERS as u64 + (number_of_block + 1) * block_size);
+        }
+    }
+    Ok(frame)
+}
+
+/// The number of the block that one of DuckDB's errors is about: `… in block at location 274432`.
+pub(crate) fn block_of(message: &str, block_size: u64) -> Option<u64> {
+    let (_, rest) = message.split_once("in block at location ")?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
+    digits.parse::<u64>().ok()?.checked_sub(HEADERS as u64)?.checked_div(block_size)
+}

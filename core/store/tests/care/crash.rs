@@ -1,0 +1,205 @@
+//! A process that ends without warning at each step of a piece of work leaves a whole store.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use flockscope_store::{Progress, restore};
+
+use crate::spans::{DAY, assert_healthy, batch, content, day, open, silent, span};
+
+const WORK: &str = "FLOCKSCOPE_TEST_WORK";
+const STEP: &str = "FLOCKSCOPE_TEST_STEP";
+const FOLDER: &str = "FLOCKSCOPE_TEST_FOLDER";
+
+type Content = BTreeMap<(String, String), String>;
+
+/// Runs a test of this binary in a process of its own. Returns whether it ended well; `abort` ends it otherwise.
+pub(crate) fn run(test: &str, variables: &[(&str, &str)]) -> bool {
+    let program = std::env::current_exe().expect("this program");
+    let status = Command::new(program)
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .envs(variables.iter().copied())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("this program runs");
+    assert_ne!(status.code(), Some(101), "{test} failed with {variables:?}");
+    status.success()
+}
+
+/// The work of the child. Does nothing when it is run as a test of the whole.
+#[test]
+fn child() {
+    let Ok(work) = std::env::var(WORK) else {
+        return;
+    };
+    let mut left: u64 = std::env::var(STEP).expect("a step").parse().expect("a number");
+    let folder = std::env::var(FOLDER).expect("a folder");
+    let folder = Path::new(&folder);
+    let store = folder.join("s.duckdb");
+    let die = move |_: Progress| {
+        if left == 0 {
+            std::process::abort();
+        }
+        left -= 1;
+    };
+    match work.as_str() {
+        "archive" => drop(open(&store).archive(day(103), die).expect("archived")),
+        "compact" => drop(open(&store).compact(die).expect("compacted")),
+        "backup" => drop(open(&store).backup(&folder.join("backup"), die).expect("backed up")),
+        "restore" => drop(restore(&folder.join("backup"), &store, true, die).expect("restored")),
+        other => panic!("no such work: {other}"),
+    }
+}
+
+/// Ends the work at each step in turn, each time on a fresh store. Returns how many steps there were.
+fn at_each_step(work: &str, prepare: impl Fn(&Path), check: impl Fn(&Path, u64, bool)) -> u64 {
+    for step in 0.. {
+        let folder = tempfile::tempdir().expect("a folder");
+        prepare(folder.path());
+        let ended = run(
+            "crash::child",
+            &[(WORK, work), (STEP, &step.to_string()), (FOLDER, folder.path().to_str().expect("text"))],
+        );
+        check(folder.path(), step, ended);
+        if ended {
+            return step;
+        }
+    }
+    unreachable!("the work never ended")
+}
+
+/// Three days of which one is in the archive, with late spans in the table, and the newest spans only in the log.
+fn prepare(folder: &Path) -> Content {
+    let store = open(&folder.join("s.duckdb"));
+    for number in 100..103 {
+        store.ingest(&batch(&format!("d{number}"), number, 400)).expect("stored");
+    }
+    store.archive(day(101), silent).expect("archived");
+    store.ingest(&batch("late", 100, 100)).expect("stored");
+    store.ingest(&[span("d102-1", "s2", 102, 7)]).expect("replaced");
+    content(&store)
+}
+
+fn assert_whole(path: &Path, expected: &Content, context: &str) {
+    let store = open(path);
+    assert_eq!(&content(&store), expected, "{context}");
+    assert_healthy(&store);
+    let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+    let staging = path.with_file_name(format!("{name}.d")).join("staging");
+    assert_eq!(std::fs::read_dir(staging).expect("a folder").count(), 0, "{context}: leftovers");
+    // And it works on.
+    store.ingest(&batch("after", 110, 10)).expect("stored");
+    store.archive(day(120), silent).expect("archived");
+    store.compact(silent).expect("compacted");
+    assert_eq!(content(&store).len(), expected.len() + 10, "{context}");
+}
+
+fn expected() -> Content {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut content = prepare(folder.path());
+    // Set by the clock, so another one in each store.
+    content.values_mut().for_each(|row| *row = without_created_at(row));
+    content
+}
+
+fn without_created_at(row: &str) -> String {
+    let Some((before, rest)) = row.split_once("'created_at': ") else {
+        return row.to_owned();
+    };
+    before.to_owned() + rest.split_once(", 'scope_name'").expect("the next column").1
+}
+
+#[test]
+fn an_archive_run_can_end_anywhere() {
+    let steps = at_each_step(
+        "archive",
+        |folder| drop(prepare(folder)),
+        |folder, step, _| {
+            let store = open(&folder.join("s.duckdb"));
+            let mut found = content(&store);
+            found.values_mut().for_each(|row| *row = without_created_at(row));
+            assert_eq!(found, expected(), "step {step}");
+            let now = content(&store);
+            drop(store);
+            assert_whole(&folder.join("s.duckdb"), &now, &format!("step {step}"));
+        },
+    );
+    assert_eq!(steps, 6);
+}
+
+#[test]
+fn a_compaction_can_end_anywhere() {
+    let steps = at_each_step(
+        "compact",
+        |folder| drop(prepare(folder)),
+        |folder, step, _| {
+            let store = open(&folder.join("s.duckdb"));
+            let now = content(&store);
+            let mut found = now.clone();
+            found.values_mut().for_each(|row| *row = without_created_at(row));
+            assert_eq!(found, expected(), "step {step}");
+            drop(store);
+            assert_whole(&folder.join("s.duckdb"), &now, &format!("step {step}"));
+        },
+    );
+    assert_eq!(steps, 3);
+}
+
+#[test]
+fn a_backup_is_whole_or_not_there() {
+    let steps = at_each_step(
+        "backup",
+        |folder| drop(prepare(folder)),
+        |folder, step, ended| {
+            let backup = folder.join("backup");
+            assert_eq!(backup.exists(), ended, "step {step}");
+            if ended {
+                restore(&backup, &folder.join("r.duckdb"), false, silent).expect("restored");
+                assert_eq!(content(&open(&folder.join("r.duckdb"))), content(&open(&folder.join("s.duckdb"))));
+            }
+            let now = content(&open(&folder.join("s.duckdb")));
+            assert_eq!(now.len(), expected().len());
+            assert_whole(&folder.join("s.duckdb"), &now, &format!("step {step}"));
+        },
+    );
+    assert_eq!(steps, 4);
+}
+
+#[test]
+fn a_restore_is_done_or_not_done() {
+    let steps = at_each_step(
+        "restore",
+        |folder| {
+            prepare(folder);
+            let store = open(&folder.join("s.duckdb"));
+            store.backup(&folder.join("backup"), silent).expect("backed up");
+            store.ingest(&batch("newer", 105, 50)).expect("stored");
+            store.expire(103 * DAY, 2).expect("expired");
+        },
+        |folder, step, ended| {
+            let path = folder.join("s.duckdb");
+            let newer = content(&open(&path)).keys().filter(|(trace, _)| trace.starts_with("newer")).count();
+            assert!(newer == 50 || newer == 0, "step {step}: {newer}");
+            assert!(!ended || newer == 0, "step {step}");
+            let kept: Vec<_> = std::fs::read_dir(folder)
+                .expect("a folder")
+                .map(|entry| entry.expect("an entry").path())
+                .filter(|path| path.to_string_lossy().contains(".before-restore-") && path.is_file())
+                .filter(|path| !path.to_string_lossy().ends_with(".wal"))
+                .collect();
+            if newer == 0 {
+                assert_eq!(content(&open(&path)).len(), expected().len(), "step {step}");
+                // The one before is kept, and is a store.
+                let before = content(&open(&kept[0]));
+                assert_eq!(before.keys().filter(|(trace, _)| trace.starts_with("newer")).count(), 50, "step {step}");
+            } else {
+                assert_eq!(kept.len(), 0, "step {step}");
+            }
+            let now = content(&open(&path));
+            assert_whole(&path, &now, &format!("step {step}"));
+        },
+    );
+    assert_eq!(steps, 12);
+}

@@ -1,0 +1,34 @@
+use clap::Args;
+use flockscope_render::{html, text};
+
+use crate::arguments::WindowArguments;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{Format, Output, TableOutput};
+
+/// Exceptions by type and operation, with the latest of each
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  flockscope exceptions --since 1h
+  flockscope exceptions --format html --output exceptions.html")]
+pub(crate) struct Exceptions {
+    #[command(flatten)]
+    window: WindowArguments,
+    #[command(flatten)]
+    output: TableOutput,
+}
+
+impl Exceptions {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
+        let opened = context.open()?;
+        let rows = opened.store.exceptions(self.window.window())?;
+        let output = Output::from(self.output);
+        let found = context.expect_spans(&opened, rows.is_empty());
+        if found.is_err() && output.format == Format::Text {
+            return found;
+        }
+        output.rows(context, "Exceptions", &rows, text::exceptions, html::exceptions)?;
+        found
+    }
+}

@@ -1,0 +1,141 @@
+//! What the commands share: finding and opening the traces, notes on stderr, the style of text.
+
+use std::env;
+use std::path::PathBuf;
+
+use flockscope_client::{Located, Opened, Options, Progress, Removed, Retention, locate};
+use flockscope_model::ReadReport;
+use flockscope_render::Style;
+use flockscope_store::Store;
+use indicatif::HumanCount;
+
+use crate::arguments::GlobalArguments;
+use crate::failure::{Failure, printable};
+use crate::progress::Bar;
+use crate::terminal;
+
+/// The arguments that every command takes, and what follows from them.
+pub(crate) struct Context {
+    arguments: GlobalArguments,
+}
+
+impl Context {
+    pub(crate) fn new(arguments: GlobalArguments) -> Self {
+        Self { arguments }
+    }
+
+    /// The path of `--db`.
+    pub(crate) fn given(&self) -> Option<&std::path::Path> {
+        self.arguments.db.as_deref()
+    }
+
+    pub(crate) fn quiet(&self) -> bool {
+        self.arguments.quiet
+    }
+
+    /// How text is written to stdout.
+    pub(crate) fn style(&self) -> Style {
+        terminal::style(self.arguments.colour)
+    }
+
+    /// Says something on stderr.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.arguments.quiet {
+            eprintln!("{}", printable(text));
+        }
+    }
+
+    pub(crate) fn working_directory() -> Result<PathBuf, Failure> {
+        env::current_dir().map_err(|error| Failure::Failed(format!("the working directory can't be told: {error}")))
+    }
+
+    /// Finds the traces that are meant, without opening them.
+    pub(crate) fn locate(&self) -> Result<Located, Failure> {
+        Ok(locate(&Self::working_directory()?, self.given())?)
+    }
+
+    /// Finds the traces that are meant and opens them, up to date.
+    pub(crate) fn open(&self) -> Result<Opened, Failure> {
+        let located = self.locate()?;
+        self.open_located(&located, Retention::of_project(located.project_folder())?)
+    }
+
+    /// Opens what was found.
+    pub(crate) fn open_located(&self, located: &Located, retention: Retention) -> Result<Opened, Failure> {
+        let options = Options {
+            retention,
+            ..Options::default()
+        };
+        let mut bar = Bar::new("reading traces", self.quiet());
+        let opened = flockscope_client::open(located, &options, &mut |progress: Progress| bar.show(progress))?;
+        drop(bar);
+        if let Some(note) = &opened.note {
+            self.note(&format!("note: {note}"));
+        }
+        self.tell_of_skipped(&opened.loaded.report);
+        self.tell_of_removed(&opened.removed);
+        Ok(opened)
+    }
+
+    /// As [`Self::open`], for a command that changes a store or copies it: not one that was only loaded for this once, and
+    /// not a copy of one that another process holds.
+    pub(crate) fn open_to_care(&self) -> Result<Opened, Failure> {
+        if let Located::Files { path } = self.locate()? {
+            return Err(Failure::Usage(format!(
+                "{} is not kept in a store; flockscope import puts it into one",
+                path.display()
+            )));
+        }
+        let opened = self.open()?;
+        if opened.is_copy() {
+            return Err(Failure::Failed(
+                "another process holds the store, and only that one could do this; end it first (is flockscope watch running?)".into(),
+            ));
+        }
+        Ok(opened)
+    }
+
+    /// Nothing is removed silently.
+    pub(crate) fn tell_of_removed(&self, removed: &Removed) {
+        if removed.expired.spans > 0 {
+            self.note(&format!(
+                "note: {} spans of {} traces were older than FLOCK_TRACE_TTL_DAYS and are gone",
+                HumanCount(removed.expired.spans),
+                HumanCount(removed.expired.traces)
+            ));
+        }
+        if let Some(limited) = &removed.limited {
+            if limited.spans > 0 {
+                let spans = HumanCount(limited.spans);
+                self.note(&format!(
+                    "note: the oldest {spans} spans had to go to keep to FLOCKSCOPE_MAX_SIZE"
+                ));
+            }
+            if !limited.fits {
+                self.note("note: the store is still larger than FLOCKSCOPE_MAX_SIZE");
+            }
+        }
+    }
+
+    /// Nothing is left out silently.
+    pub(crate) fn tell_of_skipped(&self, report: &ReadReport) {
+        for (reason, count) in &report.skipped {
+            self.note(&format!("note: {count} of {} spans left out: {reason}", report.read));
+        }
+    }
+
+    /// An answer without rows has two reasons. Says so if it is that there is nothing to ask about.
+    pub(crate) fn expect_spans(&self, opened: &Opened, answer_is_empty: bool) -> Result<(), Failure> {
+        if answer_is_empty && is_empty(&opened.store)? {
+            return Err(Failure::NothingFound(format!(
+                "{} holds no spans yet; run your Flock program with FLOCK_AUTO_TRACE=true FLOCK_TRACE_FILE=true, or import traces",
+                self.locate()?.path().display()
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn is_empty(store: &Store) -> Result<bool, Failure> {
+    Ok(store.traces(flockscope_store::Window::default(), Some(1))?.is_empty())
+}

@@ -1,0 +1,23 @@
+//! The program `flockscope`: reads its arguments and starts the command that they name.
+
+mod answer;
+mod arguments;
+mod commands;
+mod context;
+mod failure;
+mod output;
+mod progress;
+mod query;
+mod terminal;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match commands::run(arguments::Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
