@@ -113,11 +113,19 @@ fn documented(name: &'static str, file: &'static str) -> Analysis {
             ("", _) => {}
             (_, Part::Parameters) => {
                 let (name, data_type, meaning) = entry(text);
-                analysis.parameters.push(Parameter { name, data_type, meaning });
+                analysis.parameters.push(Parameter {
+                    name,
+                    data_type,
+                    meaning,
+                });
             }
             (_, Part::Columns) => {
                 let (name, data_type, meaning) = entry(text);
-                analysis.columns.push(Column { name, data_type, meaning });
+                analysis.columns.push(Column {
+                    name,
+                    data_type,
+                    meaning,
+                });
             }
         }
     }
@@ -146,7 +154,11 @@ mod tests {
     fn every_analysis_says_what_it_is_and_what_its_columns_are() {
         for analysis in all() {
             let name = analysis.name;
-            assert!(analysis.summary.ends_with('.'), "{name}: summary {:?}", analysis.summary);
+            assert!(
+                analysis.summary.ends_with('.'),
+                "{name}: summary {:?}",
+                analysis.summary
+            );
             assert!(!analysis.columns.is_empty(), "{name}: no columns");
             for (column, data_type, meaning) in analysis
                 .columns
@@ -154,10 +166,15 @@ mod tests {
                 .map(|column| (&column.name, &column.data_type, &column.meaning))
                 .chain(analysis.parameters.iter().map(|p| (&p.name, &p.data_type, &p.meaning)))
             {
-                assert!(!data_type.is_empty() && !meaning.is_empty(), "{name}: {column} is not documented");
+                assert!(
+                    !data_type.is_empty() && !meaning.is_empty(),
+                    "{name}: {column} is not documented"
+                );
             }
             assert!(
-                analysis.definition.contains(&format!("CREATE OR REPLACE MACRO {name}(")),
+                analysis
+                    .definition
+                    .contains(&format!("CREATE OR REPLACE MACRO {name}(")),
                 "{name}: the file defines another macro"
             );
         }
@@ -169,8 +186,15 @@ mod tests {
         assert_eq!(red.summary, "Rate, errors and durations of groups of spans.");
         assert!(red.details.starts_with("Percentiles are exact"), "{}", red.details);
         assert_eq!(red.parameters[0].name, "group_by");
-        let p95 = red.columns.iter().find(|column| column.name == "p95_ms").expect("p95_ms");
-        assert_eq!((p95.data_type.as_str(), p95.meaning.as_str()), ("DOUBLE", "95th percentile"));
+        let p95 = red
+            .columns
+            .iter()
+            .find(|column| column.name == "p95_ms")
+            .expect("p95_ms");
+        assert_eq!(
+            (p95.data_type.as_str(), p95.meaning.as_str()),
+            ("DOUBLE", "95th percentile")
+        );
         assert!(find("spans_of_everything").is_none());
     }
 }

@@ -83,7 +83,11 @@ impl Store {
     /// Traces that start in the window, newest first, at most so many.
     pub fn traces(&self, window: Window, most: Option<u64>) -> Result<Vec<TraceRow>, StoreError> {
         let most = most.map(|most| most.min(i64::MAX as u64) as i64);
-        self.rows(&format!("FROM traces({}, most := {})", window.arguments(), literal(most)))
+        self.rows(&format!(
+            "FROM traces({}, most := {})",
+            window.arguments(),
+            literal(most)
+        ))
     }
 
     /// The spans of one trace as a tree. Empty for a trace that is not there.
@@ -103,7 +107,11 @@ impl Store {
 
     /// Who called whom.
     pub fn dependencies(&self, level: Level, window: Window) -> Result<Vec<DependencyRow>, StoreError> {
-        self.rows(&format!("FROM dependencies(level := '{}', {})", level.as_str(), window.arguments()))
+        self.rows(&format!(
+            "FROM dependencies(level := '{}', {})",
+            level.as_str(),
+            window.arguments()
+        ))
     }
 
     /// Where the critical paths of the window's traces spend their time.
@@ -128,7 +136,11 @@ impl Store {
 
     /// The most frequent values of an attribute, at most so many.
     pub fn attribute_values(&self, key: &str, window: Window, most: u64) -> Result<Vec<AttributeValueRow>, StoreError> {
-        self.rows(&format!("FROM attribute_values({}, {}) LIMIT {most}", quoted(key), window.arguments()))
+        self.rows(&format!(
+            "FROM attribute_values({}, {}) LIMIT {most}",
+            quoted(key),
+            window.arguments()
+        ))
     }
 
     /// What the store holds.

@@ -8,9 +8,7 @@
 use chrono::NaiveDate;
 use duckdb::{Connection, OptionalExt};
 
-use crate::archive_files::{
-    self, ArchivedDay, Marker, day_of, entered, mark, next_file, number_of, publish, start_of,
-};
+use crate::archive_files::{self, ArchivedDay, Marker, day_of, entered, mark, next_file, number_of, publish, start_of};
 use crate::files::{length, remove_if_there, sync};
 use crate::schema::{self, Lifetime, columns, columns_for_archive, columns_from_archive, parquet, quoted};
 use crate::{Progress, Store, StoreError};
@@ -145,7 +143,11 @@ impl Store {
         Ok(marker)
     }
 
-    fn archive_day(&self, day: NaiveDate, progress: &mut dyn FnMut(&'static str, u64)) -> Result<ArchivedDay, StoreError> {
+    fn archive_day(
+        &self,
+        day: NaiveDate,
+        progress: &mut dyn FnMut(&'static str, u64),
+    ) -> Result<ArchivedDay, StoreError> {
         let mut attempt = 1;
         loop {
             match self.try_archive_day(day, attempt == ATTEMPTS, progress) {
@@ -182,7 +184,11 @@ impl Store {
         let mut entered = || -> Result<(), StoreError> {
             progress("writing a day", 1);
             // From here on nothing may be stored: the two would be in each other's way.
-            let writer = if early_writer.is_some() { None } else { Some(self.hold_up_storing()?) };
+            let writer = if early_writer.is_some() {
+                None
+            } else {
+                Some(self.hold_up_storing()?)
+            };
             let taken = connection.execute(&format!("DELETE {hot}"), [])? as u64;
             let kept = written.day.spans - taken.min(written.day.spans);
             let old_spans = old.as_ref().map_or(0, |old| old.spans);
@@ -194,11 +200,15 @@ impl Store {
             }
             self.enter(&connection, &written.day)?;
             schema::create_view(&connection, &self.archive_folder(), Lifetime::Store)?;
-            let superseded = old.as_ref().map(|old| mark(&self.staging_folder(), &old.file)).transpose()?;
+            let superseded = old
+                .as_ref()
+                .map(|old| mark(&self.staging_folder(), &old.file))
+                .transpose()?;
             connection.execute_batch("COMMIT")?;
             drop(writer);
             if let (Some(old), Some(marker)) = (&old, superseded) {
-                self.archive_files.give_up(&self.archive_folder(), vec![(old.file.clone(), marker)]);
+                self.archive_files
+                    .give_up(&self.archive_folder(), vec![(old.file.clone(), marker)]);
             }
             Ok(())
         };

@@ -74,7 +74,9 @@ pub(crate) fn entered(connection: &Connection) -> duckdb::Result<Vec<ArchivedDay
 pub(crate) fn next_file(archive: &Path, day: NaiveDate) -> String {
     let folder = format!("day={}", day.format("%Y-%m-%d"));
     let mut names = (1_u64..).map(|number| format!("{folder}/spans-{number}.parquet"));
-    names.find(|name| !archive.join(name).exists()).expect("numbers without end")
+    names
+        .find(|name| !archive.join(name).exists())
+        .expect("numbers without end")
 }
 
 /// Says on disk that a file of the archive is to go unless it is entered.
@@ -110,7 +112,10 @@ pub(crate) fn sweep(connection: &Connection, archive: &Path, staging: &Path) -> 
     let entered = entered(connection)?;
     for entry in fs::read_dir(staging).map_err(|source| file_error(staging, source))? {
         let path = entry.map_err(|source| file_error(staging, source))?.path();
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MARK)) {
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(MARK))
+        {
             let file = fs::read_to_string(&path).map_err(|source| file_error(&path, source))?;
             // Torn while it was written: then no file had been made or given up yet.
             if is_archive_file(&file) && entered.iter().all(|day| day.file != file) {
@@ -131,8 +136,12 @@ pub(crate) fn is_archive_file(file: &str) -> bool {
     let Some((folder, name)) = file.split_once('/') else {
         return false;
     };
-    let day = folder.strip_prefix("day=").is_some_and(|day| NaiveDate::parse_from_str(day, "%Y-%m-%d").is_ok());
-    let number = name.strip_prefix("spans-").and_then(|name| name.strip_suffix(".parquet"));
+    let day = folder
+        .strip_prefix("day=")
+        .is_some_and(|day| NaiveDate::parse_from_str(day, "%Y-%m-%d").is_ok());
+    let number = name
+        .strip_prefix("spans-")
+        .and_then(|name| name.strip_suffix(".parquet"));
     day && number.is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
@@ -210,6 +219,8 @@ impl ArchiveFiles {
             files,
             _next: next,
         };
-        last.given_up.set(given_up).expect("a state is followed once, under the lock");
+        last.given_up
+            .set(given_up)
+            .expect("a state is followed once, under the lock");
     }
 }

@@ -81,7 +81,10 @@ impl Manifest {
         for file in &manifest.files {
             let archived = file.path.strip_prefix(ARCHIVE).and_then(|path| path.strip_prefix('/'));
             if file.path != DATABASE && !archived.is_some_and(is_archive_file) {
-                return Err(bad(format!("{MANIFEST} names a file that no backup has: {:?}", file.path)));
+                return Err(bad(format!(
+                    "{MANIFEST} names a file that no backup has: {:?}",
+                    file.path
+                )));
             }
         }
         Ok(manifest)
@@ -174,8 +177,10 @@ pub(crate) fn copy_hashed(source: &Path, folder: &Path, path: &str) -> Result<Ba
     make_folder(parent)?;
     let mut from = File::open(source).map_err(|error| file_error(source, error))?;
     let mut to = File::create(&target).map_err(|error| file_error(&target, error))?;
-    let (bytes, sha256) = hash(&mut from, |piece| to.write_all(piece).map_err(|error| file_error(&target, error)))
-        .map_err(|error| error.unwrap_or_else(|error| file_error(source, error)))?;
+    let (bytes, sha256) = hash(&mut from, |piece| {
+        to.write_all(piece).map_err(|error| file_error(&target, error))
+    })
+    .map_err(|error| error.unwrap_or_else(|error| file_error(source, error)))?;
     to.sync_all().map_err(|error| file_error(&target, error))?;
     // Every folder that was made on the way.
     for made in parent.ancestors().take_while(|made| made.starts_with(folder)) {

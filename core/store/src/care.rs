@@ -11,12 +11,18 @@ impl Store {
     }
 
     pub(crate) fn must_be_a_file(&self, purpose: &'static str) -> Result<(), StoreError> {
-        if self.is_in_memory() { Err(StoreError::InMemory(purpose)) } else { Ok(()) }
+        if self.is_in_memory() {
+            Err(StoreError::InMemory(purpose))
+        } else {
+            Ok(())
+        }
     }
 
     /// Moves what is in the write-ahead log into the file, and frees the blocks of what was deleted.
     pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
         let writer = self.writer()?;
-        writer.execute_batch("CHECKPOINT").map_err(|error| self.write_error(error))
+        writer
+            .execute_batch("CHECKPOINT")
+            .map_err(|error| self.write_error(error))
     }
 }

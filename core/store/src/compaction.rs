@@ -82,7 +82,10 @@ impl Store {
 
 /// Removes an unfinished copy. What can't be removed now is removed at the next opening.
 pub(crate) fn remove_copy(copy: &Path) {
-    for path in [copy.to_owned()].into_iter().chain(LOGS.map(|suffix| beside(copy, suffix))) {
+    for path in [copy.to_owned()]
+        .into_iter()
+        .chain(LOGS.map(|suffix| beside(copy, suffix)))
+    {
         let _ = remove_if_there(&path);
     }
 }
@@ -92,7 +95,10 @@ pub(crate) fn copy_database(connection: &duckdb::Connection, target: &Path) -> R
     remove_copy(target);
     let name: String = connection.query_row("SELECT current_database()", [], |row| row.get(0))?;
     let identifier = name.replace('"', "\"\"");
-    connection.execute_batch(&format!("ATTACH {} AS \"flockscope copy\"", quoted(&target.to_string_lossy())))?;
+    connection.execute_batch(&format!(
+        "ATTACH {} AS \"flockscope copy\"",
+        quoted(&target.to_string_lossy())
+    ))?;
     let copied = connection.execute_batch(&format!("COPY FROM DATABASE \"{identifier}\" TO \"flockscope copy\""));
     // Detaching writes the copy's log into its file.
     let detached = connection.execute_batch("DETACH \"flockscope copy\"");

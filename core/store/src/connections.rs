@@ -165,7 +165,11 @@ impl Store {
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut slot = self.connections.database.write().unwrap_or_else(PoisonError::into_inner);
+            let mut slot = self
+                .connections
+                .database
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             // Readers hold the database, too; it is closed only when the last one has let go of it, and closing it
             // after it was opened anew would drop the new one's lock on the file.
             if slot.as_ref().is_none_or(|database| Arc::strong_count(database) == 1) {
@@ -175,7 +179,9 @@ impl Store {
             }
             drop(slot);
             if Instant::now() > deadline {
-                return Err(StoreError::Busy { path: self.path.clone() });
+                return Err(StoreError::Busy {
+                    path: self.path.clone(),
+                });
             }
             thread::sleep(Duration::from_millis(2));
         }
@@ -186,18 +192,18 @@ impl Store {
         let connection = database.connect()?;
         self.lock_down(&connection)?;
         *writer = Some(connection);
-        *self.connections.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
+        *self
+            .connections
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
         self.connections.stopped.store(false, Ordering::SeqCst);
         Ok(())
     }
 }
 
 /// Opens a file with the settings of a store; see [`Database::open`].
-pub(crate) fn open_database(
-    path: &Path,
-    settings: &Settings,
-    read_only: bool,
-) -> Result<Database, StoreError> {
+pub(crate) fn open_database(path: &Path, settings: &Settings, read_only: bool) -> Result<Database, StoreError> {
     let threads = settings.threads.map(|threads| threads.to_string());
     let spill = folder_beside(path).join("spill");
     let spill = spill.to_string_lossy();

@@ -37,7 +37,8 @@ pub(crate) enum StatementKind {
 impl Database {
     /// Opens a file, or memory for the path `:memory:`, with DuckDB's configuration options.
     pub(crate) fn open(path: &Path, options: &[(&str, &str)]) -> Result<Self, String> {
-        let path = CString::new(path.to_string_lossy().as_bytes()).map_err(|_| "the path holds a zero byte".to_owned())?;
+        let path =
+            CString::new(path.to_string_lossy().as_bytes()).map_err(|_| "the path holds a zero byte".to_owned())?;
         let mut config = ptr::null_mut();
         let mut raw = ptr::null_mut();
         let mut error = ptr::null_mut();
@@ -87,7 +88,8 @@ impl Database {
             if ffi::duckdb_connect(self.raw, &mut connection) != ffi::DuckDBSuccess {
                 return Err(StoreError::Sql("DuckDB gave no connection".into()));
             }
-            if !setup.is_empty() && ffi::duckdb_query(connection, setup.as_ptr(), ptr::null_mut()) != ffi::DuckDBSuccess {
+            if !setup.is_empty() && ffi::duckdb_query(connection, setup.as_ptr(), ptr::null_mut()) != ffi::DuckDBSuccess
+            {
                 ffi::duckdb_disconnect(&mut connection);
                 return Err(StoreError::Sql("DuckDB could not make the view of the archive".into()));
             }

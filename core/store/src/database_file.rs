@@ -62,7 +62,9 @@ pub(crate) fn examine(path: &Path, blocks: bool, mut progress: impl FnMut(u64)) 
         return Ok(frame);
     }
     let is_sound = |bytes: &[u8]| number(bytes, 0) == checksum(&bytes[8..]);
-    frame.bad_headers = (0..3).filter(|header| !is_sound(&headers[header * HEADER..(header + 1) * HEADER])).collect();
+    frame.bad_headers = (0..3)
+        .filter(|header| !is_sound(&headers[header * HEADER..(header + 1) * HEADER]))
+        .collect();
     let field = |header: usize, index: usize| number(&headers, header * HEADER + 8 + 8 * index);
     let sound: Vec<usize> = (1..3).filter(|header| !frame.bad_headers.contains(header)).collect();
     let Some(active) = sound.into_iter().max_by_key(|header| field(*header, 0)) else {
@@ -77,7 +79,9 @@ pub(crate) fn examine(path: &Path, blocks: bool, mut progress: impl FnMut(u64)) 
         return Ok(frame);
     }
     frame.block_size = block_size;
-    let least = field(active, 3).saturating_mul(block_size).saturating_add(HEADERS as u64);
+    let least = field(active, 3)
+        .saturating_mul(block_size)
+        .saturating_add(HEADERS as u64);
     frame.promised = (length < least).then_some(least);
     if blocks {
         let mut block = vec![0; block_size as usize];
@@ -95,6 +99,12 @@ pub(crate) fn examine(path: &Path, blocks: bool, mut progress: impl FnMut(u64)) 
 /// The number of the block that one of DuckDB's errors is about: `… in block at location 274432`.
 pub(crate) fn block_of(message: &str, block_size: u64) -> Option<u64> {
     let (_, rest) = message.split_once("in block at location ")?;
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
-    digits.parse::<u64>().ok()?.checked_sub(HEADERS as u64)?.checked_div(block_size)
+    let digits = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .map_or(rest, |end| &rest[..end]);
+    digits
+        .parse::<u64>()
+        .ok()?
+        .checked_sub(HEADERS as u64)?
+        .checked_div(block_size)
 }

@@ -56,7 +56,9 @@ pub enum StoreError {
         message: String,
     },
     /// The disk is full. What had been stored before is safe.
-    #[error("no space left on the disk of {path}: free some space, then try again; nothing that was stored is lost ({message})")]
+    #[error(
+        "no space left on the disk of {path}: free some space, then try again; nothing that was stored is lost ({message})"
+    )]
     DiskFull {
         /// The store's file.
         path: PathBuf,
@@ -64,7 +66,9 @@ pub enum StoreError {
         message: String,
     },
     /// DuckDB gave up the open file. What was stored is safe, and the next call opens the file again.
-    #[error("the database stopped and is opened again with the next call, so try again; nothing that was stored is lost ({message})")]
+    #[error(
+        "the database stopped and is opened again with the next call, so try again; nothing that was stored is lost ({message})"
+    )]
     Stopped {
         /// DuckDB's words.
         message: String,

@@ -3,11 +3,15 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::StoreError;
 
 pub(crate) fn file_error(path: &Path, source: std::io::Error) -> StoreError {
-    if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) {
+    if matches!(
+        source.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    ) {
         return StoreError::DiskFull {
             path: path.to_owned(),
             message: source.to_string(),
@@ -36,7 +40,9 @@ pub(crate) fn sync(path: &Path) -> Result<(), StoreError> {
         // Windows has no such call for folders; it writes their changes in order.
         return Ok(());
     }
-    File::open(path).and_then(|file| file.sync_all()).map_err(|source| file_error(path, source))
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|source| file_error(path, source))
 }
 
 pub(crate) fn write_synced(path: &Path, content: &[u8]) -> Result<(), StoreError> {
@@ -50,6 +56,20 @@ pub(crate) fn write_synced(path: &Path, content: &[u8]) -> Result<(), StoreError
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::rename(from, to).map_err(|source| file_error(to, source))
+}
+
+/// Removes the files of a folder that were changed last before a time, as far as possible: what a process that was
+/// killed has left.
+pub(crate) fn remove_older(folder: &Path, time: SystemTime) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_older = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|modified| modified < time);
+        if is_older {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 pub(crate) fn length(path: &Path) -> Result<u64, StoreError> {

@@ -22,7 +22,8 @@ const LARGE_LOG: u64 = 1 << 30;
 /// Less free disk than this is too little.
 const LITTLE_SPACE: u64 = 512 << 20;
 
-const RESTORE: &str = "restore a backup (flockscope restore), or save what can be read (flockscope doctor --rescue NEW)";
+const RESTORE: &str =
+    "restore a backup (flockscope restore), or save what can be read (flockscope doctor --rescue NEW)";
 
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -102,7 +103,11 @@ pub fn examine(path: &Path, settings: Settings, deep: bool, mut progress: impl F
     let mut health = Health::default();
     let file_length = match length(path) {
         Ok(0) if !path.exists() => {
-            health.add(Severity::Error, format!("{}: no such file", path.display()), "check the path");
+            health.add(
+                Severity::Error,
+                format!("{}: no such file", path.display()),
+                "check the path",
+            );
             return health;
         }
         Ok(length) => length,
@@ -112,8 +117,8 @@ pub fn examine(path: &Path, settings: Settings, deep: bool, mut progress: impl F
         }
     };
     let logs_are_sound = examine_logs(path, &mut health);
-    let opened = Store::open_read_only(path, settings);
-    if let Err(error @ StoreError::InUse { .. }) = opened {
+    // Closed again before the file is read: to close it a second time here would end DuckDB's lock on it.
+    if let Err(error @ StoreError::InUse { .. }) = Store::open_read_only(path, settings.clone()) {
         health.add(
             Severity::Warning,
             error.to_string(),
@@ -136,7 +141,7 @@ pub fn examine(path: &Path, settings: Settings, deep: bool, mut progress: impl F
         }
     };
     examine_frame(path, &frame, file_length, &mut health);
-    match opened {
+    match Store::open_read_only(path, settings) {
         Ok(store) => match store.check(deep, progress) {
             Ok(inner) => {
                 health.deep = inner.deep;
@@ -144,7 +149,10 @@ pub fn examine(path: &Path, settings: Settings, deep: bool, mut progress: impl F
                 health.archived_spans = inner.archived_spans;
                 health.storage_version = inner.storage_version;
                 health.schema_version = inner.schema_version;
-                inner.findings.into_iter().for_each(|finding| health.add(finding.severity, finding.what, finding.advice));
+                inner
+                    .findings
+                    .into_iter()
+                    .for_each(|finding| health.add(finding.severity, finding.what, finding.advice));
             }
             Err(error) => health.add(Severity::Error, in_words(&error.to_string(), &frame), RESTORE),
         },
@@ -162,7 +170,7 @@ pub fn examine(path: &Path, settings: Settings, deep: bool, mut progress: impl F
         health.add(
             Severity::Warning,
             format!("{} is damaged, but nothing that was read is in it", blocks_in_words(&frame.bad_blocks)),
-            "make a backup now, then rewrite the file (flockscope compact), and check the disk",
+            "back the store up and restore that backup (flockscope backup, flockscope restore --replace), which writes every block anew; and check the disk",
         );
     }
     health.sorted()
@@ -182,7 +190,10 @@ fn examine_logs(path: &Path, health: &mut Health) -> bool {
                 sound = false;
                 health.add(
                     Severity::Error,
-                    format!("{}: the write-ahead log is damaged at byte {at}; opening the store would lose what follows", log.display()),
+                    format!(
+                        "{}: the write-ahead log is damaged at byte {at}; opening the store would lose what follows",
+                        log.display()
+                    ),
                     format!("do not open it to write; {RESTORE}"),
                 );
             }
@@ -205,11 +216,23 @@ fn examine_frame(path: &Path, frame: &Frame, length: u64, health: &mut Health) {
         );
     }
     if frame.ends_in_headers {
-        health.add(Severity::Error, format!("{path} is truncated: it has only {length} bytes"), RESTORE);
+        health.add(
+            Severity::Error,
+            format!("{path} is truncated: it has only {length} bytes"),
+            RESTORE,
+        );
     }
     for header in &frame.bad_headers {
-        let name = ["the main header", "the first database header", "the second database header"][*header];
-        health.add(Severity::Error, format!("{path}: {name} is damaged (its checksum is wrong)"), RESTORE);
+        let name = [
+            "the main header",
+            "the first database header",
+            "the second database header",
+        ][*header];
+        health.add(
+            Severity::Error,
+            format!("{path}: {name} is damaged (its checksum is wrong)"),
+            RESTORE,
+        );
     }
     if let Some(promised) = frame.promised {
         health.add(
@@ -232,7 +255,11 @@ fn blocks_in_words(blocks: &[u64]) -> String {
     const SHOWN: usize = 10;
     let numbers: Vec<String> = blocks.iter().take(SHOWN).map(u64::to_string).collect();
     let more = blocks.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     format!("block {}{more}", numbers.join(", "))
 }
 
@@ -264,15 +291,23 @@ impl Store {
 
     fn check_schema(&self, reader: &Reader, health: &mut Health) {
         let text = |sql: &str| reader.query_row(sql, [], |row| row.get::<_, Option<String>>(0));
-        let versions = text("SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()")
-            .and_then(|storage| {
-                Ok((storage, text("SELECT value FROM flockscope_meta WHERE key = 'schema_version'")?))
-            });
+        let versions =
+            text("SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()")
+                .and_then(|storage| {
+                    Ok((
+                        storage,
+                        text("SELECT value FROM flockscope_meta WHERE key = 'schema_version'")?,
+                    ))
+                });
         match versions {
             Ok((storage, schema)) => (health.storage_version, health.schema_version) = (storage, schema),
             Err(error) => health.add(Severity::Error, self.read_error(error).to_string(), RESTORE),
         }
-        if health.schema_version.as_deref().is_some_and(|version| version != SCHEMA_VERSION.to_string()) {
+        if health
+            .schema_version
+            .as_deref()
+            .is_some_and(|version| version != SCHEMA_VERSION.to_string())
+        {
             health.add(
                 Severity::Warning,
                 format!(
@@ -292,7 +327,11 @@ impl Store {
                 |row| row.get::<_, i64>(0),
             );
             match found {
-                Ok(0) => health.add(Severity::Error, format!("table {table} has no column {column}"), RESTORE),
+                Ok(0) => health.add(
+                    Severity::Error,
+                    format!("table {table} has no column {column}"),
+                    RESTORE,
+                ),
                 Ok(_) => {}
                 Err(error) => return health.add(Severity::Error, self.read_error(error).to_string(), RESTORE),
             }
@@ -303,13 +342,7 @@ impl Store {
         }
     }
 
-    fn check_archive(
-        &self,
-        reader: &Reader,
-        deep: bool,
-        health: &mut Health,
-        progress: &mut dyn FnMut(Progress),
-    ) {
+    fn check_archive(&self, reader: &Reader, deep: bool, health: &mut Health, progress: &mut dyn FnMut(Progress)) {
         let days = match entered(reader) {
             Ok(days) => days,
             Err(error) => return health.add(Severity::Error, self.read_error(error).to_string(), RESTORE),
@@ -320,7 +353,11 @@ impl Store {
             let file = archive.join(&day.file);
             let advice = "put the file back from a backup; until then its spans are missing in every answer";
             if !file.exists() {
-                health.add(Severity::Error, format!("{} of the archive is missing ({} spans)", day.file, day.spans), advice);
+                health.add(
+                    Severity::Error,
+                    format!("{} of the archive is missing ({} spans)", day.file, day.spans),
+                    advice,
+                );
                 continue;
             }
             let rows = parquet(&[file]);
@@ -349,7 +386,9 @@ impl Store {
         }
         health.archived_spans = Some(spans);
         let staging = self.staging_folder();
-        for file in unentered(&archive, |file| days.iter().any(|day| day.file == file) || is_marked(&staging, file)) {
+        for file in unentered(&archive, |file| {
+            days.iter().any(|day| day.file == file) || is_marked(&staging, file)
+        }) {
             health.add(
                 Severity::Warning,
                 format!("{file} lies in the archive, but does not belong to this store; its spans are in no answer"),
@@ -366,7 +405,11 @@ impl Store {
                 match reader.query_row(&format!("SELECT max(rowid) FROM {table}"), [], |row| row.get(0)) {
                     Ok(last) => last,
                     Err(error) => {
-                        health.add(Severity::Error, format!("table {table}: {}", self.read_error(error)), RESTORE);
+                        health.add(
+                            Severity::Error,
+                            format!("table {table}: {}", self.read_error(error)),
+                            RESTORE,
+                        );
                         continue;
                     }
                 };
@@ -377,7 +420,10 @@ impl Store {
                     let block_size = 262_144;
                     let error = self.read_error(error).to_string();
                     let block = block_of(&error, block_size).map(|block| format!("block {block} is damaged; "));
-                    let what = format!("table {table}, rows {first} to {last}: {}{error}", block.unwrap_or_default());
+                    let what = format!(
+                        "table {table}, rows {first} to {last}: {}{error}",
+                        block.unwrap_or_default()
+                    );
                     health.add(Severity::Error, what, RESTORE);
                 }
                 progress(Progress {
@@ -394,7 +440,10 @@ impl Store {
         if size.log > LARGE_LOG {
             health.add(
                 Severity::Warning,
-                format!("the write-ahead log has {} bytes: it should have been written into the file", size.log),
+                format!(
+                    "the write-ahead log has {} bytes: it should have been written into the file",
+                    size.log
+                ),
                 "see that the disk is not full, then open the store once",
             );
         }
@@ -403,12 +452,19 @@ impl Store {
         {
             health.add(
                 Severity::Warning,
-                format!("only {free} bytes are free on the disk; the store takes {}", size.on_disk()),
+                format!(
+                    "only {free} bytes are free on the disk; the store takes {}",
+                    size.on_disk()
+                ),
                 "free some space, set a maximum size, or archive old days",
             );
         }
         if self.read_only {
-            let staged = fs::read_dir(self.staging_folder()).into_iter().flatten().flatten().count();
+            let staged = fs::read_dir(self.staging_folder())
+                .into_iter()
+                .flatten()
+                .flatten()
+                .count();
             if staged > 0 {
                 health.add(
                     Severity::Note,
@@ -418,7 +474,14 @@ impl Store {
             }
         }
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        for entry in self.path.parent().and_then(|parent| fs::read_dir(parent).ok()).into_iter().flatten().flatten() {
+        for entry in self
+            .path
+            .parent()
+            .and_then(|parent| fs::read_dir(parent).ok())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let other = entry.file_name().to_string_lossy().into_owned();
             let Some(suffix) = other.strip_prefix(&name) else {
                 continue;
@@ -459,7 +522,9 @@ fn check_consistency(reader: &Reader, health: &mut Health, progress: &mut dyn Fn
             done: step,
             total: 2,
         });
-        reader.query_row(sql, [], |row| row.get(0)).map_err(|error| error.to_string())
+        reader
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|error| error.to_string())
     };
     let uncovered = count(
         "SELECT count(*)
@@ -477,9 +542,7 @@ fn check_consistency(reader: &Reader, health: &mut Health, progress: &mut dyn Fn
         ),
         Err(error) => health.add(Severity::Error, error, RESTORE),
     }
-    let twice = count(
-        "SELECT count(*) FROM (SELECT 1 FROM spans GROUP BY trace_id, span_id HAVING count(*) > 1)",
-    );
+    let twice = count("SELECT count(*) FROM (SELECT 1 FROM spans GROUP BY trace_id, span_id HAVING count(*) > 1)");
     match twice {
         Ok(0) => {}
         Ok(spans) => health.add(
@@ -496,7 +559,11 @@ fn unentered(archive: &Path, is_entered: impl Fn(&str) -> bool) -> Vec<String> {
     let mut files = Vec::new();
     for folder in fs::read_dir(archive).into_iter().flatten().flatten() {
         for file in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
-            let name = format!("{}/{}", folder.file_name().to_string_lossy(), file.file_name().to_string_lossy());
+            let name = format!(
+                "{}/{}",
+                folder.file_name().to_string_lossy(),
+                file.file_name().to_string_lossy()
+            );
             if !is_entered(&name) {
                 files.push(name);
             }

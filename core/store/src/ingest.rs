@@ -113,7 +113,11 @@ impl Store {
         let traces: ArrayRef = Arc::new(StringArray::from_iter_values(spans.iter().map(|span| &span.trace_id)));
         let ids: ArrayRef = Arc::new(StringArray::from_iter_values(spans.iter().map(|span| &span.span_id)));
         connection.execute_batch("CREATE OR REPLACE TEMP TABLE incoming_spans (trace_id VARCHAR, span_id VARCHAR)")?;
-        append(connection, "incoming_spans", record_batch_of([("trace_id", traces), ("span_id", ids)]))?;
+        append(
+            connection,
+            "incoming_spans",
+            record_batch_of([("trace_id", traces), ("span_id", ids)]),
+        )?;
         let given_up = self.bring_back_days_of_incoming_spans(connection, first, last)?;
         let replaced = connection.execute(
             &format!(
@@ -148,14 +152,23 @@ fn latest_of_each(spans: &[Span]) -> Option<Vec<Span>> {
         return None;
     }
     let is_last = |(index, span): &(usize, &Span)| last[&(span.trace_id.as_str(), span.span_id.as_str())] == *index;
-    Some(spans.iter().enumerate().filter(is_last).map(|(_, span)| span.clone()).collect())
+    Some(
+        spans
+            .iter()
+            .enumerate()
+            .filter(is_last)
+            .map(|(_, span)| span.clone())
+            .collect(),
+    )
 }
 
 /// Earliest and latest start of each trace's spans.
 fn trace_times(spans: &[Span]) -> HashMap<&str, (i64, i64)> {
     let mut times: HashMap<&str, (i64, i64)> = HashMap::new();
     for span in spans {
-        let (first, last) = times.entry(&span.trace_id).or_insert((span.start_time, span.start_time));
+        let (first, last) = times
+            .entry(&span.trace_id)
+            .or_insert((span.start_time, span.start_time));
         *first = span.start_time.min(*first);
         *last = span.start_time.max(*last);
     }
@@ -168,7 +181,10 @@ fn known_times(connection: &Connection, traces: &[&str]) -> duckdb::Result<Optio
     let (first, last): (Option<i64>, Option<i64>) = if traces.len() <= 64 {
         let traces: Vec<String> = traces.iter().map(|trace| quoted(trace)).collect();
         connection.query_row(
-            &format!("SELECT min(min_start), max(max_start) FROM trace_times WHERE trace_id IN ({})", traces.join(", ")),
+            &format!(
+                "SELECT min(min_start), max(max_start) FROM trace_times WHERE trace_id IN ({})",
+                traces.join(", ")
+            ),
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?

@@ -67,13 +67,21 @@ impl Log {
             Some(Head::OtherVersion) => return Ok(LogState::Unknown),
             // Cut off within the head, or damaged.
             None => {
-                return Ok(if self.sound_entry_behind(1)? { LogState::Damaged { at: 0 } } else { LogState::Torn { at: 0 } });
+                return Ok(if self.sound_entry_behind(1)? {
+                    LogState::Damaged { at: 0 }
+                } else {
+                    LogState::Torn { at: 0 }
+                });
             }
         };
         while at < self.length {
             let Some((length, stored)) = self.entry(at)? else {
                 let damaged = self.ends_with_entry(at)? || self.sound_entry_behind(at + 1)?;
-                return Ok(if damaged { LogState::Damaged { at } } else { LogState::Torn { at } });
+                return Ok(if damaged {
+                    LogState::Damaged { at }
+                } else {
+                    LogState::Torn { at }
+                });
             };
             if checksums && self.checksum(at + ENTRY_HEAD, length)? != stored {
                 return Ok(LogState::Damaged { at });

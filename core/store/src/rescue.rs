@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use duckdb::Connection;
 use serde::Serialize;
 
-use crate::archive_files::{DAY, day_of, next_file, publish};
+use crate::archive_files::{DAY, day_of, entered, next_file, publish};
 use crate::connections::open_database;
 use crate::database::Database;
 use crate::database_file::{self, HEADER};
-use crate::files::{file_error, make_folder, rename};
+use crate::files::{file_error, make_folder, rename, sync};
 use crate::health::{ROW_GROUP, everything, files_of_archive};
 use crate::log_file::{self, LOGS, LogState};
 use crate::schema::{self, SPAN_COLUMNS, columns, parquet, quoted};
-use crate::store::{beside, folder_beside};
+use crate::store::{beside, folder_beside, is_disk_full};
 use crate::{Progress, Settings, Store, StoreError};
 
 /// DuckDB reads rows in vectors of so many; less is not tried.
@@ -69,6 +69,11 @@ pub fn rescue(
         let made = partial.join("store.duckdb");
         rename(&folder_beside(&made), &folder_beside(new))?;
         rename(&made, new)?;
+        sync(
+            new.parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+                .unwrap_or(Path::new(".")),
+        )?;
         Ok(rescued)
     });
     let _ = fs::remove_dir_all(&partial);
@@ -105,8 +110,11 @@ fn save(
         connection.execute_batch("INSERT INTO source_positions FROM damaged.source_positions")?;
     }
     rescued.spans = connection.query_row("SELECT count(*) FROM spans", [], |row| row.get(0))?;
-    rescued.incomplete =
-        connection.query_row("SELECT count(*) FROM spans WHERE repair LIKE '%rescued without%'", [], |row| row.get(0))?;
+    rescued.incomplete = connection.query_row(
+        "SELECT count(*) FROM spans WHERE repair LIKE '%rescued without%'",
+        [],
+        |row| row.get(0),
+    )?;
     if readable.is_some() {
         connection.execute_batch("DETACH damaged")?;
     }
@@ -164,7 +172,9 @@ fn readable_copy(
     }
     Ok(match opens(&copy)? {
         Ok(()) => {
-            rescued.losses.push("the whole write-ahead log: the batches since the last checkpoint".into());
+            rescued
+                .losses
+                .push("the whole write-ahead log: the batches since the last checkpoint".into());
             Some(copy)
         }
         Err(reason) => {
@@ -175,7 +185,9 @@ fn readable_copy(
 }
 
 fn is_store(database: &Database) -> Result<(), StoreError> {
-    Ok(database.connect()?.query_row("SELECT count(*) FROM stored_spans", [], |_| Ok(()))?)
+    Ok(database
+        .connect()?
+        .query_row("SELECT count(*) FROM stored_spans", [], |_| Ok(()))?)
 }
 
 /// Puts the sound one of the two database headers in the place of the damaged one. DuckDB reads no file without both.
@@ -189,8 +201,11 @@ fn repair_headers(copy: &Path, rescued: &mut Rescued) -> Result<(), StoreError> 
     let content = fs::read(copy).map_err(failed)?;
     let mut file = File::options().write(true).open(copy).map_err(failed)?;
     file.seek(SeekFrom::Start((bad * HEADER) as u64)).map_err(failed)?;
-    file.write_all(&content[good * HEADER..(good + 1) * HEADER]).map_err(failed)?;
-    rescued.losses.push("a header, so perhaps what the last checkpoint wrote".into());
+    file.write_all(&content[good * HEADER..(good + 1) * HEADER])
+        .map_err(failed)?;
+    rescued
+        .losses
+        .push("a header, so perhaps what the last checkpoint wrote".into());
     Ok(())
 }
 
@@ -206,7 +221,9 @@ fn save_table(
         [],
         |row| row.get(0),
     )?;
-    let end = last.unwrap_or(0).max(connection.query_row("SELECT count(*) FROM damaged.stored_spans", [], |row| row.get(0))?);
+    let end = last
+        .unwrap_or(0)
+        .max(connection.query_row("SELECT count(*) FROM damaged.stored_spans", [], |row| row.get(0))?);
     let groups = (end + ROW_GROUP - 1) / ROW_GROUP;
     let mut saver = Saver {
         connection,
@@ -223,8 +240,15 @@ fn save_table(
     }
     let lost = saver.lost;
     if !lost.is_empty() {
-        let ranges: Vec<String> = lost.iter().take(20).map(|(first, end)| format!("{first} to {}", end - 1)).collect();
-        rescued.lost_rows = lost.iter().map(|(first, last)| (last.min(&end) - first).max(0) as u64).sum();
+        let ranges: Vec<String> = lost
+            .iter()
+            .take(20)
+            .map(|(first, end)| format!("{first} to {}", end - 1))
+            .collect();
+        rescued.lost_rows = lost
+            .iter()
+            .map(|(first, last)| (last.min(&end) - first).max(0) as u64)
+            .sum();
         rescued.losses.push(format!("rows {} of the table", ranges.join(", ")));
     }
     Ok(())
@@ -240,7 +264,10 @@ impl Saver<'_> {
     fn range(&mut self, first: i64, end: i64) -> Result<(), StoreError> {
         let rows = format!("damaged.stored_spans WHERE rowid >= {first} AND rowid < {end}");
         let list = columns("");
-        let saved = self.connection.execute(&format!("INSERT INTO stored_spans ({list}) SELECT {list} FROM {rows}"), []);
+        let saved = self.connection.execute(
+            &format!("INSERT INTO stored_spans ({list}) SELECT {list} FROM {rows}"),
+            [],
+        );
         match saved {
             Ok(_) => Ok(()),
             Err(error) if is_disk_error(&error) => Err(error.into()),
@@ -256,10 +283,18 @@ impl Saver<'_> {
     /// Rows of which not every column can be read: those with the essential columns are kept.
     fn columns_of(&mut self, first: i64, end: i64, rows: &str) -> Result<(), StoreError> {
         let readable = |column: &str| {
-            let read = self.connection.query_row(&format!("SELECT bit_xor(hash(\"{column}\")) FROM {rows}"), [], |_| Ok(()));
+            let read =
+                self.connection
+                    .query_row(&format!("SELECT bit_xor(hash(\"{column}\")) FROM {rows}"), [], |_| {
+                        Ok(())
+                    });
             read.is_ok()
         };
-        let lost: Vec<&str> = SPAN_COLUMNS.iter().map(|(column, _)| *column).filter(|column| !readable(column)).collect();
+        let lost: Vec<&str> = SPAN_COLUMNS
+            .iter()
+            .map(|(column, _)| *column)
+            .filter(|column| !readable(column))
+            .collect();
         if lost.is_empty() || lost.iter().any(|column| ESSENTIAL.contains(column)) {
             self.lose(first, end);
             return Ok(());
@@ -283,7 +318,11 @@ impl Saver<'_> {
         };
         let values: Vec<String> = SPAN_COLUMNS.iter().map(column).collect();
         let saved = self.connection.execute(
-            &format!("INSERT INTO stored_spans ({}) SELECT {} FROM {rows}", columns(""), values.join(", ")),
+            &format!(
+                "INSERT INTO stored_spans ({}) SELECT {} FROM {rows}",
+                columns(""),
+                values.join(", ")
+            ),
             [],
         );
         match saved {
@@ -309,7 +348,7 @@ impl Saver<'_> {
 
 /// Whether the new store can't be written, which trying again in smaller parts does not mend.
 fn is_disk_error(error: &duckdb::Error) -> bool {
-    crate::store::is_disk_full(&error.to_string())
+    is_disk_full(&error.to_string())
 }
 
 /// Copies the days of the archive that can be read, whether or not the damaged table still names them.
@@ -320,11 +359,15 @@ fn save_archive(
     rescued: &mut Rescued,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), StoreError> {
-    let entered: Option<Vec<String>> = connection
+    let named: Option<Vec<String>> = connection
         .prepare("SELECT file FROM damaged.archived_days")
-        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect::<duckdb::Result<_>>())
+        .and_then(|mut statement| {
+            statement
+                .query_map([], |row| row.get(0))?
+                .collect::<duckdb::Result<_>>()
+        })
         .ok();
-    let files = entered.unwrap_or_else(|| files_of_archive(damaged));
+    let files = named.unwrap_or_else(|| files_of_archive(damaged));
     let source = folder_beside(damaged).join("archive");
     let total = files.len() as u64;
     for (index, file) in files.into_iter().enumerate() {
@@ -341,7 +384,7 @@ fn save_archive(
                 let name = next_file(archive, day);
                 let staged = archive.join("staged.parquet");
                 let bytes = fs::copy(&from, &staged).map_err(|error| file_error(&staged, error))?;
-                crate::files::sync(&staged)?;
+                sync(&staged)?;
                 publish(&staged, archive, &name)?;
                 connection.execute(
                     "INSERT INTO archived_days (day, spans, bytes, file) VALUES (?::DATE, ?, ?, ?)
@@ -364,8 +407,7 @@ fn save_archive(
 /// Takes spans that are in the table and in the archive, or more than once in the table, out of the table.
 fn remove_duplicates(connection: &Connection, archive: &Path, rescued: &mut Rescued) -> Result<(), StoreError> {
     schema::create_view(connection, archive, schema::Lifetime::Store)?;
-    let files: Vec<PathBuf> =
-        crate::archive_files::entered(connection)?.iter().map(|day| archive.join(&day.file)).collect();
+    let files: Vec<PathBuf> = entered(connection)?.iter().map(|day| archive.join(&day.file)).collect();
     let mut removed = connection.execute(
         "DELETE FROM stored_spans WHERE rowid IN
            (SELECT rowid FROM stored_spans QUALIFY row_number() OVER (PARTITION BY trace_id, span_id ORDER BY rowid DESC) > 1)",
@@ -381,7 +423,9 @@ fn remove_duplicates(connection: &Connection, archive: &Path, rescued: &mut Resc
         )?;
     }
     if removed > 0 {
-        rescued.losses.push(format!("{removed} spans that were there twice are there once"));
+        rescued
+            .losses
+            .push(format!("{removed} spans that were there twice are there once"));
     }
     Ok(())
 }

@@ -50,7 +50,9 @@ pub fn restore(
     let store = &std::path::absolute(store).map_err(|source| file_error(store, source))?;
     finish_interrupted(store)?;
     let manifest = Manifest::read(backup)?;
-    let occupied = [store.clone(), folder_beside(store)].into_iter().find(|path| path.exists());
+    let occupied = [store.clone(), folder_beside(store)]
+        .into_iter()
+        .find(|path| path.exists());
     if let (Some(path), false) = (&occupied, replace) {
         return Err(StoreError::Exists {
             path: path.clone(),
@@ -93,14 +95,21 @@ fn check_files(backup: &Path, manifest: &Manifest, mut report: impl FnMut()) -> 
         reason,
     };
     for file in &manifest.files {
-        let mut content = fs::File::open(backup.join(&file.path)).map_err(|error| bad(format!("{}: {error}", file.path)))?;
+        let mut content =
+            fs::File::open(backup.join(&file.path)).map_err(|error| bad(format!("{}: {error}", file.path)))?;
         let (bytes, sha256) = hash(&mut content, |_| Ok::<(), StoreError>(()))
             .map_err(|error| error.unwrap_or_else(|error| bad(format!("{}: {error}", file.path))))?;
         if bytes != file.bytes {
-            return Err(bad(format!("{} has {bytes} bytes instead of {}", file.path, file.bytes)));
+            return Err(bad(format!(
+                "{} has {bytes} bytes instead of {}",
+                file.path, file.bytes
+            )));
         }
         if sha256 != file.sha256 {
-            return Err(bad(format!("{} is damaged: its SHA-256 is {sha256} instead of {}", file.path, file.sha256)));
+            return Err(bad(format!(
+                "{} is damaged: its SHA-256 is {sha256} instead of {}",
+                file.path, file.sha256
+            )));
         }
         report();
     }

@@ -1,8 +1,8 @@
 //! How long traces are kept.
 
+use crate::archive::Written;
 use crate::archive_files::{ArchivedDay, DAY, Marker, entered, mark, start_of};
 use crate::schema::{self, Lifetime, parquet};
-use crate::archive::Written;
 use crate::{Store, StoreError};
 
 /// The environment variable that says how many days traces are kept.
@@ -28,7 +28,11 @@ pub fn ttl_days(value: Option<&str>) -> Result<Option<u32>, SettingError> {
     let Some(text) = value.map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let days = text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let days = text
+        .bytes()
+        .all(|digit| digit.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten();
     match days {
         Some(days @ 1..=MOST_DAYS) => Ok(Some(days)),
         _ => Err(SettingError {
@@ -129,10 +133,11 @@ impl Store {
             return Ok(Some(0));
         }
         let rows = parquet(&[file]);
-        let kept: u64 =
-            writer.query_row(&format!("SELECT count(*) FROM {rows} ANTI JOIN expired_traces USING (trace_id)"), [], |row| {
-                row.get(0)
-            })?;
+        let kept: u64 = writer.query_row(
+            &format!("SELECT count(*) FROM {rows} ANTI JOIN expired_traces USING (trace_id)"),
+            [],
+            |row| row.get(0),
+        )?;
         if kept == day.spans {
             return Ok(None);
         }
@@ -154,13 +159,32 @@ mod tests {
 
     #[test]
     fn a_time_to_live_is_a_whole_number_of_days() {
-        for (text, days) in [(None, None), (Some(""), None), (Some("  "), None), (Some("30"), Some(30)), (Some(" 1 "), Some(1))] {
+        for (text, days) in [
+            (None, None),
+            (Some(""), None),
+            (Some("  "), None),
+            (Some("30"), Some(30)),
+            (Some(" 1 "), Some(1)),
+        ] {
             assert_eq!(ttl_days(text), Ok(days), "{text:?}");
         }
         assert_eq!(ttl_days(Some("36500")), Ok(Some(36_500)));
-        for text in ["0", "-1", "+7", "1.5", "30d", "36501", "99999999999999999999", "forever", "٣"] {
+        for text in [
+            "0",
+            "-1",
+            "+7",
+            "1.5",
+            "30d",
+            "36501",
+            "99999999999999999999",
+            "forever",
+            "٣",
+        ] {
             let error = ttl_days(Some(text)).expect_err(text).to_string();
-            assert!(error.contains("FLOCK_TRACE_TTL_DAYS") && error.contains("1 to 36500"), "{error}");
+            assert!(
+                error.contains("FLOCK_TRACE_TTL_DAYS") && error.contains("1 to 36500"),
+                "{error}"
+            );
             assert!(error.contains(&format!("{text:?}")), "{error}");
         }
     }

@@ -100,7 +100,14 @@ impl Store {
                 "only one read-only statement is allowed here (SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, PIVOT, EXPLAIN); this is {what}"
             ))
         };
-        match self.database()?.classify(self.connection_setup(), sql)? {
+        let statement = match self.database()?.classify(self.connection_setup(), sql) {
+            // Binding it already asked for a file: COPY, ATTACH, or a table function.
+            Err(StoreError::Sql(message)) if message.starts_with("Permission Error") => {
+                return Err(refused("one that reads or writes files"));
+            }
+            statement => statement?,
+        };
+        match statement {
             Statement::None => Err(refused("empty")),
             Statement::Many(count) => Err(refused(&format!("{count} statements"))),
             Statement::One(StatementKind::Select) => Ok(()),
@@ -154,7 +161,11 @@ impl Watch {
                 wait = Duration::from_millis(20);
             }
         });
-        Self { ended, timed_out, thread }
+        Self {
+            ended,
+            timed_out,
+            thread,
+        }
     }
 
     /// Ends the watch, and says whether it had to interrupt.
@@ -176,7 +187,9 @@ fn check_functions(connection: &Connection, sql: &str) -> Result<(), StoreError>
             "{name} is not allowed here: queries read the store's own tables, views and macros, no files"
         )))
     };
-    let tree: String = connection.query_row("SELECT json_serialize_sql(?)", [explained_or_whole(sql)], |row| row.get(0))?;
+    let tree: String = connection.query_row("SELECT json_serialize_sql(?)", [explained_or_whole(sql)], |row| {
+        row.get(0)
+    })?;
     let tree: serde_json::Value = serde_json::from_str(&tree).map_err(|error| StoreError::Sql(error.to_string()))?;
     if tree["error"] == serde_json::Value::Bool(true) {
         // A PIVOT that looks for its columns has no such tree: the words must do.
@@ -193,15 +206,24 @@ fn check_functions(connection: &Connection, sql: &str) -> Result<(), StoreError>
 }
 
 fn explained_or_whole(sql: &str) -> &str {
-    if after_word(sql, "explain").is_some() { explained(sql) } else { sql }
+    if after_word(sql, "explain").is_some() {
+        explained(sql)
+    } else {
+        sql
+    }
 }
 
 fn is_outside(function: &str) -> bool {
     let name = function.to_ascii_lowercase();
-    ["read_", "parquet_", "sniff_"].iter().any(|start| name.starts_with(start))
+    ["read_", "parquet_", "sniff_"]
+        .iter()
+        .any(|start| name.starts_with(start))
         || name.ends_with("_scan")
         || name.ends_with("_scan_dumb")
-        || matches!(name.as_str(), "glob" | "query" | "query_table" | "checkpoint" | "force_checkpoint")
+        || matches!(
+            name.as_str(),
+            "glob" | "query" | "query_table" | "checkpoint" | "force_checkpoint"
+        )
 }
 
 /// The names of all table functions in DuckDB's own syntax tree of a statement.
@@ -212,7 +234,11 @@ fn table_functions(tree: &serde_json::Value) -> Vec<&str> {
         match node {
             serde_json::Value::Object(object) => {
                 if object.get("type").and_then(|kind| kind.as_str()) == Some("TABLE_FUNCTION") {
-                    names.extend(object.get("function").and_then(|function| function["function_name"].as_str()));
+                    names.extend(
+                        object
+                            .get("function")
+                            .and_then(|function| function["function_name"].as_str()),
+                    );
                 }
                 rest.extend(object.values());
             }
@@ -226,7 +252,9 @@ fn table_functions(tree: &serde_json::Value) -> Vec<&str> {
 /// Whether a single statement begins as a query does. Asked only of one that DuckDB splits: a PIVOT without a list of
 /// columns first collects them.
 fn is_query(sql: &str) -> bool {
-    ["pivot", "select", "from", "with"].iter().any(|word| after_word(sql, word).is_some())
+    ["pivot", "select", "from", "with"]
+        .iter()
+        .any(|word| after_word(sql, word).is_some())
 }
 
 /// What stands behind `EXPLAIN`, `ANALYZE` and its options in parentheses; empty if that can't be told.
@@ -237,7 +265,10 @@ fn explained(sql: &str) -> &str {
     // `EXPLAIN (FORMAT json) SELECT …` has options, `EXPLAIN (SELECT 1)` has none.
     let is_options = ["analyze", "format", "verbose", "costs", "timing"]
         .iter()
-        .any(|option| rest.strip_prefix('(').is_some_and(|inner| after_word(inner, option).is_some()));
+        .any(|option| {
+            rest.strip_prefix('(')
+                .is_some_and(|inner| after_word(inner, option).is_some())
+        });
     if is_options {
         rest.split_once(')').map_or("", |(_, statement)| statement)
     } else {
@@ -273,8 +304,14 @@ mod tests {
     #[test]
     fn what_is_explained_is_found_behind_options_and_comments() {
         assert_eq!(explained("EXPLAIN SELECT 1").trim(), "SELECT 1");
-        assert_eq!(explained("explain analyze DELETE FROM spans").trim(), "DELETE FROM spans");
-        assert_eq!(explained("/* a */ EXPLAIN -- b\n (ANALYZE, FORMAT json) COPY x TO 'y'").trim(), "COPY x TO 'y'");
+        assert_eq!(
+            explained("explain analyze DELETE FROM spans").trim(),
+            "DELETE FROM spans"
+        );
+        assert_eq!(
+            explained("/* a */ EXPLAIN -- b\n (ANALYZE, FORMAT json) COPY x TO 'y'").trim(),
+            "COPY x TO 'y'"
+        );
         assert_eq!(explained("EXPLAIN (SELECT 1)").trim(), "(SELECT 1)");
         assert_eq!(explained("EXPLAINED").trim(), "");
     }

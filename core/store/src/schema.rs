@@ -76,7 +76,13 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
 pub(crate) fn create(connection: &Connection) -> duckdb::Result<()> {
     // Spans repeat whole objects from one to the next: zstd makes a thirtieth of what DuckDB would choose by itself, and
     // loads faster (docs/storage-design.md).
-    let compression = |data_type: &str| if data_type == "JSON" { " USING COMPRESSION zstd" } else { "" };
+    let compression = |data_type: &str| {
+        if data_type == "JSON" {
+            " USING COMPRESSION zstd"
+        } else {
+            ""
+        }
+    };
     let columns: Vec<String> = SPAN_COLUMNS
         .iter()
         .map(|(name, data_type)| format!("\"{name}\" {data_type}{}", compression(data_type)))
@@ -111,8 +117,11 @@ pub(crate) enum Lifetime {
 /// or can't be read must not keep the store from opening: it is left out, and the health check says so. Returns the
 /// statement.
 pub(crate) fn create_view(connection: &Connection, archive: &Path, lifetime: Lifetime) -> duckdb::Result<String> {
-    let mut files: Vec<PathBuf> =
-        archive_files::entered(connection)?.iter().map(|day| archive.join(&day.file)).filter(|file| file.exists()).collect();
+    let mut files: Vec<PathBuf> = archive_files::entered(connection)?
+        .iter()
+        .map(|day| archive.join(&day.file))
+        .filter(|file| file.exists())
+        .collect();
     let whole = view(&files, lifetime);
     match connection.execute_batch(&whole) {
         Ok(()) => return Ok(whole),
@@ -121,7 +130,9 @@ pub(crate) fn create_view(connection: &Connection, archive: &Path, lifetime: Lif
     }
     files.retain(|file| {
         let rows = parquet(std::slice::from_ref(file));
-        connection.query_row(&format!("SELECT count(*) FROM {rows}"), [], |_| Ok(())).is_ok()
+        connection
+            .query_row(&format!("SELECT count(*) FROM {rows}"), [], |_| Ok(()))
+            .is_ok()
     });
     let readable = view(&files, lifetime);
     connection.execute_batch(&readable)?;
@@ -133,9 +144,16 @@ fn view(files: &[PathBuf], lifetime: Lifetime) -> String {
         Lifetime::Store => "VIEW",
         Lifetime::Connection => "TEMP VIEW",
     };
-    let mut view = format!("CREATE OR REPLACE {kind} spans AS SELECT {} FROM stored_spans", columns(""));
+    let mut view = format!(
+        "CREATE OR REPLACE {kind} spans AS SELECT {} FROM stored_spans",
+        columns("")
+    );
     if !files.is_empty() {
-        view.push_str(&format!(" UNION ALL SELECT {} FROM {}", columns_from_archive(), parquet(files)));
+        view.push_str(&format!(
+            " UNION ALL SELECT {} FROM {}",
+            columns_from_archive(),
+            parquet(files)
+        ));
     }
     view
 }
@@ -147,7 +165,10 @@ pub(crate) fn create_macros(connection: &Connection) -> duckdb::Result<()> {
 
 /// The columns of `spans` as a list, each with a prefix such as `s.`.
 pub(crate) fn columns(prefix: &str) -> String {
-    let columns: Vec<String> = SPAN_COLUMNS.iter().map(|(name, _)| format!("{prefix}\"{name}\"")).collect();
+    let columns: Vec<String> = SPAN_COLUMNS
+        .iter()
+        .map(|(name, _)| format!("{prefix}\"{name}\""))
+        .collect();
     columns.join(", ")
 }
 

@@ -9,7 +9,11 @@ impl Store {
     pub fn source_position(&self, source: &str) -> Result<Option<String>, StoreError> {
         let connection = self.reader()?;
         let position = connection
-            .query_row("SELECT position FROM source_positions WHERE source = ?", [source], |row| row.get(0))
+            .query_row(
+                "SELECT position FROM source_positions WHERE source = ?",
+                [source],
+                |row| row.get(0),
+            )
             .optional()?;
         Ok(position)
     }

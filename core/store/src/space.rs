@@ -150,10 +150,16 @@ impl Store {
             // Units of the table and days of the archive, each with its bytes, oldest first. A day of the archive only
             // goes as a whole.
             let mut parts: Vec<(i64, f64)> = reader
-                .prepare(&format!("SELECT start_time // {unit} * {unit} AS start, count(*) FROM stored_spans GROUP BY start"))?
-                .query_map([], |row| Ok((row.get(0)?, row.get::<_, u64>(1)? as f64 * bytes_of_span)))?
+                .prepare(&format!(
+                    "SELECT start_time // {unit} * {unit} AS start, count(*) FROM stored_spans GROUP BY start"
+                ))?
+                .query_map([], |row| {
+                    Ok((row.get(0)?, row.get::<_, u64>(1)? as f64 * bytes_of_span))
+                })?
                 .collect::<duckdb::Result<_>>()?;
-            let archived = entered(&reader)?.into_iter().map(|day| (start_of(day.day), day.bytes as f64));
+            let archived = entered(&reader)?
+                .into_iter()
+                .map(|day| (start_of(day.day), day.bytes as f64));
             let undivided: f64 = if unit == DAY {
                 parts.extend(archived);
                 0.0
@@ -210,7 +216,10 @@ impl Store {
         writer.execute_batch("BEGIN")?;
         let mut spans = writer.execute("DELETE FROM stored_spans WHERE start_time < ?", [limit])? as u64;
         let mut given_up = Vec::new();
-        for day in entered(writer)?.into_iter().filter(|day| start_of(day.day) + DAY <= limit) {
+        for day in entered(writer)?
+            .into_iter()
+            .filter(|day| start_of(day.day) + DAY <= limit)
+        {
             writer.execute("DELETE FROM archived_days WHERE epoch_ns(day) = ?", [start_of(day.day)])?;
             given_up.push((day.file.clone(), mark(&self.staging_folder(), &day.file)?));
             spans += day.spans;
@@ -244,7 +253,10 @@ mod tests {
         assert_eq!(read(Some("20000000")), Ok(Some(20_000_000)));
         for text in ["0", "1MB", "-5GB", "lots", "5 parsecs", "GB"] {
             let error = read(Some(text)).expect_err(text).to_string();
-            assert!(error.contains("FLOCKSCOPE_MAX_SIZE") && error.contains(text) && error.contains("16MiB"), "{error}");
+            assert!(
+                error.contains("FLOCKSCOPE_MAX_SIZE") && error.contains(text) && error.contains("16MiB"),
+                "{error}"
+            );
         }
     }
 }

@@ -1,11 +1,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
+use std::time::SystemTime;
 
 use duckdb::Connection;
 
 use crate::archive_files::{self, ArchiveFiles};
 use crate::connections::{Connections, open_database};
-use crate::files::{file_error, make_folder};
+use crate::files::{self, file_error, make_folder};
 use crate::log_file::{self, LOGS, LogState};
 use crate::schema::{self, Lifetime, SCHEMA_VERSION, quoted};
 use crate::{StoreError, restore};
@@ -60,7 +61,9 @@ impl Store {
 
     /// Opens a store that nothing writes to: a mirror, a backup. Nothing can be stored in it.
     pub fn open_read_only(path: &Path, settings: Settings) -> Result<Self, StoreError> {
-        let path = path.canonicalize().map_err(|source| file_error(path, source))?;
+        let path = std::path::absolute(path).map_err(|source| file_error(path, source))?;
+        restore::finish_interrupted(&path)?;
+        let path = path.canonicalize().map_err(|source| file_error(&path, source))?;
         Self::start(path.clone(), path, settings, true)
     }
 
@@ -80,7 +83,9 @@ impl Store {
     /// Refuses a store whose log DuckDB would cut off in the middle, and so lose batches that were acknowledged.
     fn check_logs(path: &Path) -> Result<(), StoreError> {
         for log in LOGS.map(|suffix| beside(path, suffix)) {
-            if let LogState::Damaged { at } = log_file::examine(&log, false).map_err(|source| file_error(&log, source))? {
+            if let LogState::Damaged { at } =
+                log_file::examine(&log, false).map_err(|source| file_error(&log, source))?
+            {
                 // Another process may just be writing it; then that is what to say.
                 if let Err(error @ StoreError::InUse { .. }) = open_database(path, &Settings::default(), true) {
                     return Err(error);
@@ -92,7 +97,12 @@ impl Store {
     }
 
     fn start(path: PathBuf, original: PathBuf, settings: Settings, read_only: bool) -> Result<Self, StoreError> {
+        let before = SystemTime::now();
         let database = open_database(&path, &settings, read_only)?;
+        if !read_only {
+            // Now that the file is locked, nobody else spills there.
+            files::remove_older(&folder_beside(&path).join("spill"), before);
+        }
         let store = Self {
             connections: Connections::new(database)?,
             archive_files: ArchiveFiles::default(),
@@ -225,5 +235,7 @@ pub(crate) fn open_error(path: &Path, message: String) -> StoreError {
 
 /// Whether DuckDB's words say that the disk is full.
 pub(crate) fn is_disk_full(message: &str) -> bool {
-    ["No space left on device", "File too large", "Disk quota exceeded"].iter().any(|words| message.contains(words))
+    ["No space left on device", "File too large", "Disk quota exceeded"]
+        .iter()
+        .any(|words| message.contains(words))
 }

@@ -19,7 +19,9 @@ fn a_backup_of_a_store_in_use_is_a_prefix_of_what_was_stored() {
         scope.spawn(|| {
             let mut number = 0;
             while !ended.load(Ordering::SeqCst) {
-                store.ingest(&batch(&format!("b{number:06}"), 101, BATCH)).expect("stored");
+                store
+                    .ingest(&batch(&format!("b{number:06}"), 101, BATCH))
+                    .expect("stored");
                 number += 1;
             }
         });
@@ -40,7 +42,10 @@ fn a_backup_of_a_store_in_use_is_a_prefix_of_what_was_stored() {
         assert_eq!(count(&copy), 21_000 + new);
         // Whole batches, and none after one that is missing.
         assert_eq!(new % BATCH, 0);
-        let last = number(&copy, "SELECT coalesce(max(trace_id[2:7]::BIGINT), -1) FROM spans WHERE trace_id[1] = 'b'");
+        let last = number(
+            &copy,
+            "SELECT coalesce(max(trace_id[2:7]::BIGINT), -1) FROM spans WHERE trace_id[1] = 'b'",
+        );
         assert_eq!(new, (last + 1) * BATCH);
         assert!(new >= before);
         before = new;
@@ -82,7 +87,10 @@ fn a_restore_over_a_store_must_be_asked_for_and_can_be_undone() {
     store.ingest(&batch("b", 100, 100)).expect("stored");
     store.archive(day(101), silent).expect("archived");
     drop(store);
-    assert!(matches!(restore(&backup, &path, false, silent), Err(StoreError::Exists { .. })));
+    assert!(matches!(
+        restore(&backup, &path, false, silent),
+        Err(StoreError::Exists { .. })
+    ));
     assert_eq!(count(&open(&path)), 200);
     let restored = restore(&backup, &path, true, silent).expect("restored");
     assert_eq!(count(&open(&path)), 100);

@@ -8,7 +8,9 @@ fn a_compacted_store_holds_the_same_in_less_space() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder.path().join("s.duckdb"));
     for number in 0..20 {
-        store.ingest(&batch(&format!("d{number}"), 100 + number, 10_000)).expect("stored");
+        store
+            .ingest(&batch(&format!("d{number}"), 100 + number, 10_000))
+            .expect("stored");
     }
     // Closed, so that it is in the file and not only in the log.
     let path = store.path().to_owned();
@@ -16,13 +18,18 @@ fn a_compacted_store_holds_the_same_in_less_space() {
     let store = open(&path);
     let Expired { spans, .. } = store.expire(125 * crate::spans::DAY, 10).expect("expired");
     assert_eq!(spans, 150_000);
-    let (before, traces) = (content(&store), store.traces(Window::default(), Some(100)).expect("traces"));
+    let (before, traces) = (
+        content(&store),
+        store.traces(Window::default(), Some(100)).expect("traces"),
+    );
     let compacted = store.compact(silent).expect("compacted");
     assert!(compacted.after.file < compacted.before.file / 2, "{compacted:?}");
     assert_eq!(content(&store), before);
     assert_eq!(store.traces(Window::default(), Some(100)).expect("traces"), traces);
     // Sandbox and limits hold in the file that was opened anew.
-    store.sql("FROM read_text('/etc/hostname')", &flockscope_store::Limits::default()).expect_err("refused");
+    store
+        .sql("FROM read_text('/etc/hostname')", &flockscope_store::Limits::default())
+        .expect_err("refused");
     store.ingest(&batch("after", 130, 10)).expect("stored");
     drop(store);
     let store = open(&path);

@@ -32,7 +32,9 @@ pub(crate) fn sample() -> &'static [Span] {
         let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/traces.duckdb.gz");
         let mut bytes = Vec::new();
         let packed = std::fs::File::open(packed).expect("the bundled sample");
-        flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("a sound gzip file");
+        flate2::read::GzDecoder::new(packed)
+            .read_to_end(&mut bytes)
+            .expect("a sound gzip file");
         std::fs::write(&file, bytes).expect("room for the sample");
         let mut source = flockscope_sources::open(&file).expect("a Flock file");
         let mut report = ReadReport::default();
@@ -63,7 +65,10 @@ pub(crate) fn span(trace: &str, id: &str, day: i64, ms: i64) -> Span {
         name: format!("Agent.{id}"),
         start_time: day * DAY + ms * 1_000_000,
         end_time: day * DAY + (ms + 10) * 1_000_000,
-        attributes: format!("{{\"class\":\"Agent\",\"agent.name\":\"a\",\"input.text\":\"{trace} {id} {}\"}}", "x".repeat(200)),
+        attributes: format!(
+            "{{\"class\":\"Agent\",\"agent.name\":\"a\",\"input.text\":\"{trace} {id} {}\"}}",
+            "x".repeat(200)
+        ),
         ..NewSpan::default()
     };
     Span::new(found, |_| {}).expect("a span that can be placed")
@@ -71,7 +76,9 @@ pub(crate) fn span(trace: &str, id: &str, day: i64, ms: i64) -> Span {
 
 /// A batch of spans on one day, two to a trace.
 pub(crate) fn batch(name: &str, day: i64, spans: i64) -> Vec<Span> {
-    (0..spans).map(|n| span(&format!("{name}-{}", n / 2), &format!("s{n}"), day, n)).collect()
+    (0..spans)
+        .map(|n| span(&format!("{name}-{}", n / 2), &format!("s{n}"), day, n))
+        .collect()
 }
 
 pub(crate) fn open(path: &Path) -> Store {
@@ -80,8 +87,14 @@ pub(crate) fn open(path: &Path) -> Store {
 
 /// The one number that a query answers.
 pub(crate) fn number(store: &Store, query: &str) -> i64 {
-    let answer = store.sql(query, &Limits::default()).unwrap_or_else(|error| panic!("{query}: {error}"));
-    let column = answer.batches[0].column(0).as_any().downcast_ref::<Int64Array>().expect("a BIGINT");
+    let answer = store
+        .sql(query, &Limits::default())
+        .unwrap_or_else(|error| panic!("{query}: {error}"));
+    let column = answer.batches[0]
+        .column(0)
+        .as_any()
+        .downcast_ref::<Int64Array>()
+        .expect("a BIGINT");
     column.value(0)
 }
 
@@ -100,7 +113,13 @@ pub(crate) fn content(store: &Store) -> BTreeMap<(String, String), String> {
     let answer = store.sql(query, &limits).unwrap_or_else(|error| panic!("{error}"));
     let mut all = BTreeMap::new();
     for batch in &answer.batches {
-        let text = |column: usize| batch.column(column).as_any().downcast_ref::<StringArray>().expect("text");
+        let text = |column: usize| {
+            batch
+                .column(column)
+                .as_any()
+                .downcast_ref::<StringArray>()
+                .expect("text")
+        };
         for row in 0..batch.num_rows() {
             let key = (text(0).value(row).to_owned(), text(1).value(row).to_owned());
             let before = all.insert(key.clone(), text(2).value(row).to_owned());
@@ -113,5 +132,12 @@ pub(crate) fn content(store: &Store) -> BTreeMap<(String, String), String> {
 /// A sound deep check: nothing damaged, nothing to warn of.
 pub(crate) fn assert_healthy(store: &Store) {
     let health = store.check(true, silent).expect("a check");
-    assert!(health.is_sound() && health.findings.iter().all(|found| !found.what.contains("does not belong")), "{health:#?}");
+    assert!(
+        health.is_sound()
+            && health
+                .findings
+                .iter()
+                .all(|found| !found.what.contains("does not belong")),
+        "{health:#?}"
+    );
 }

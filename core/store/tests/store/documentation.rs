@@ -5,20 +5,27 @@ use flockscope_store::{Limits, SPAN_COLUMNS, Settings, Store};
 use crate::sample;
 
 fn column_types(store: &Store, query: &str) -> Vec<(String, String)> {
-    let answer = store.sql(&format!("SELECT column_name, column_type FROM (DESCRIBE {query})"), &Limits::default());
+    let answer = store.sql(
+        &format!("SELECT column_name, column_type FROM (DESCRIBE {query})"),
+        &Limits::default(),
+    );
     let answer = answer.unwrap_or_else(|error| panic!("{query}: {error}"));
     let text = |column: usize| -> Vec<String> {
         let column = answer.batches.iter().map(|batch| batch.column(column).clone());
         column
             .flat_map(|array| {
-                let array = flockscope_store::arrow::compute::cast(&array, &flockscope_store::arrow::datatypes::DataType::Utf8)
-                    .expect("text");
+                let array =
+                    flockscope_store::arrow::compute::cast(&array, &flockscope_store::arrow::datatypes::DataType::Utf8)
+                        .expect("text");
                 let array = array
                     .as_any()
                     .downcast_ref::<flockscope_store::arrow::array::StringArray>()
                     .expect("text")
                     .clone();
-                array.iter().map(|value| value.unwrap_or_default().to_owned()).collect::<Vec<_>>()
+                array
+                    .iter()
+                    .map(|value| value.unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>()
             })
             .collect()
     };
@@ -35,8 +42,11 @@ fn every_analysis_answers_with_the_columns_that_it_documents() {
             _ => vec![],
         };
         let found = column_types(&store, &format!("FROM {}({})", analysis.name, arguments.join(", ")));
-        let documented: Vec<(String, String)> =
-            analysis.columns.iter().map(|column| (column.name.clone(), column.data_type.clone())).collect();
+        let documented: Vec<(String, String)> = analysis
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), column.data_type.clone()))
+            .collect();
         assert_eq!(found, documented, "{}", analysis.name);
     }
 }
@@ -45,7 +55,10 @@ fn every_analysis_answers_with_the_columns_that_it_documents() {
 fn every_documented_parameter_can_be_named() {
     let store = sample::store_of(&[sample::span("a", None, "Agent.execute", 0, 5)]);
     for analysis in flockscope_analytics::all() {
-        let optional = analysis.parameters.iter().filter(|parameter| parameter.meaning.contains("default"));
+        let optional = analysis
+            .parameters
+            .iter()
+            .filter(|parameter| parameter.meaning.contains("default"));
         for parameter in optional {
             let required = match analysis.name {
                 "attribute_values" => "'agent.name', ",
@@ -66,7 +79,10 @@ fn every_documented_parameter_can_be_named() {
 fn the_relation_spans_has_every_flock_column_under_its_name_and_type() {
     let store = Store::in_memory(Settings::default()).expect("a store");
     let found = column_types(&store, "FROM spans");
-    let known: Vec<(String, String)> = SPAN_COLUMNS.iter().map(|(n, t)| (n.to_string(), t.to_string())).collect();
+    let known: Vec<(String, String)> = SPAN_COLUMNS
+        .iter()
+        .map(|(n, t)| (n.to_string(), t.to_string()))
+        .collect();
     assert_eq!(found, known);
     let flock = "trace_id VARCHAR, span_id VARCHAR, parent_id VARCHAR, name VARCHAR, service VARCHAR, operation VARCHAR, \
                  kind VARCHAR, start_time BIGINT, end_time BIGINT, duration_ms DOUBLE, status_code VARCHAR, \

@@ -21,10 +21,19 @@ fn expected(name: &str) -> Value {
 /// missing or left over.
 fn assert_rows<T: Serialize>(what: &str, rows: Vec<T>, expected: &Value, keys: &[&str]) {
     let key = |row: &Value| -> Vec<String> { keys.iter().map(|key| row[key].to_string()).collect() };
-    let found: Vec<Value> = rows.iter().map(|row| serde_json::to_value(row).expect("a row")).collect();
+    let found: Vec<Value> = rows
+        .iter()
+        .map(|row| serde_json::to_value(row).expect("a row"))
+        .collect();
     let mut found: HashMap<Vec<String>, &Value> = found.iter().map(|row| (key(row), row)).collect();
-    let expected = expected.as_array().unwrap_or_else(|| panic!("{what}: no expected rows"));
-    assert!(!expected.is_empty() && found.len() == rows.len(), "{what}: {} rows", rows.len());
+    let expected = expected
+        .as_array()
+        .unwrap_or_else(|| panic!("{what}: no expected rows"));
+    assert!(
+        !expected.is_empty() && found.len() == rows.len(),
+        "{what}: {} rows",
+        rows.len()
+    );
     for row in expected {
         let key = key(row);
         let found = found.remove(&key).unwrap_or_else(|| panic!("{what}: no row {key:?}"));
@@ -49,7 +58,12 @@ fn assert_value(what: &str, found: &Value, expected: &Value) {
 /// Which of a group's columns the oracle names, and how.
 fn assert_everything(store: &Store, expected: &dyn Fn(&str) -> Value) {
     let all = Window::default();
-    assert_rows("traces", store.traces(all, None).expect("traces"), &expected("traces"), &["trace_id"]);
+    assert_rows(
+        "traces",
+        store.traces(all, None).expect("traces"),
+        &expected("traces"),
+        &["trace_id"],
+    );
     let red = expected("red");
     for (group_by, keys) in [
         (GroupBy::Operation, &["service", "operation"][..]),
@@ -58,24 +72,49 @@ fn assert_everything(store: &Store, expected: &dyn Fn(&str) -> Value) {
         (GroupBy::Module, &["module"]),
     ] {
         let word = group_by.as_str();
-        assert_rows(&format!("red by {word}"), store.red(group_by, all, None).expect("red"), &red[word], keys);
+        assert_rows(
+            &format!("red by {word}"),
+            store.red(group_by, all, None).expect("red"),
+            &red[word],
+            keys,
+        );
     }
     let dependencies = expected("dependencies");
     for level in [Level::Agent, Level::Service, Level::Operation] {
         let word = level.as_str();
         let rows = store.dependencies(level, all).expect("dependencies");
-        assert_rows(&format!("dependencies of {word}s"), rows, &dependencies[word], &["from", "to"]);
+        assert_rows(
+            &format!("dependencies of {word}s"),
+            rows,
+            &dependencies[word],
+            &["from", "to"],
+        );
     }
     let operation = &["service", "operation"];
-    assert_rows("critical_path", store.critical_path(all).expect("path"), &expected("critical_path"), operation);
+    assert_rows(
+        "critical_path",
+        store.critical_path(all).expect("path"),
+        &expected("critical_path"),
+        operation,
+    );
     assert_rows(
         "exceptions",
         store.exceptions(all).expect("exceptions"),
         &expected("exceptions"),
         &["exception_type", "service", "operation"],
     );
-    assert_rows("operations", store.operations(all).expect("operations"), &expected("operations"), operation);
-    assert_rows("attribute_keys", store.attribute_keys(all).expect("keys"), &expected("attribute_keys"), &["key"]);
+    assert_rows(
+        "operations",
+        store.operations(all).expect("operations"),
+        &expected("operations"),
+        operation,
+    );
+    assert_rows(
+        "attribute_keys",
+        store.attribute_keys(all).expect("keys"),
+        &expected("attribute_keys"),
+        &["key"],
+    );
     for (key, values) in expected("attribute_values").as_object().into_iter().flatten() {
         let rows = store.attribute_values(key, all, 1_000).expect("values");
         assert_rows(&format!("attribute_values {key}"), rows, values, &["value"]);
@@ -103,8 +142,16 @@ fn assert_timelines(store: &Store, timelines: &Value) {
             .collect();
         let rows = store.timeline(trace_id).expect("a timeline");
         let positions: Vec<i64> = rows.iter().map(|row| row.position).collect();
-        assert!(positions.iter().copied().eq(1..=rows.len() as i64), "timeline {trace_id}: {positions:?}");
-        assert_rows(&format!("timeline {trace_id}"), rows, &Value::Array(expected), &["span_id"]);
+        assert!(
+            positions.iter().copied().eq(1..=rows.len() as i64),
+            "timeline {trace_id}: {positions:?}"
+        );
+        assert_rows(
+            &format!("timeline {trace_id}"),
+            rows,
+            &Value::Array(expected),
+            &["span_id"],
+        );
     }
 }
 
@@ -117,7 +164,10 @@ fn the_sample_has_the_figures_that_were_computed_independently() {
 fn awkward_traces_have_the_figures_that_were_computed_independently() {
     let file = sample::data("../oracle/awkward.jsonl");
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let spans: Vec<Span> = text.lines().map(|line| awkward_span(&serde_json::from_str(line).expect("a span"))).collect();
+    let spans: Vec<Span> = text
+        .lines()
+        .map(|line| awkward_span(&serde_json::from_str(line).expect("a span")))
+        .collect();
     assert!(spans.len() > 300, "{} spans", spans.len());
     let figures = expected("awkward.json");
     assert_everything(&sample::store_of(&spans), &|name| figures[name].clone());
@@ -179,14 +229,22 @@ fn every_timeline_of_the_sample_has_the_sums_that_were_computed_independently() 
 fn a_window_counts_the_spans_that_start_in_it() {
     let store = sample::store();
     let statistics = store.statistics().expect("statistics");
-    let (oldest, newest) = (statistics.oldest_time.expect("a time"), statistics.newest_time.expect("a time"));
+    let (oldest, newest) = (
+        statistics.oldest_time.expect("a time"),
+        statistics.newest_time.expect("a time"),
+    );
     let middle = oldest + (newest - oldest) / 2;
     let calls = |since: Option<i64>, until: Option<i64>| -> i64 {
-        let rows = store.red(GroupBy::Operation, Window { since, until }, None).expect("red");
+        let rows = store
+            .red(GroupBy::Operation, Window { since, until }, None)
+            .expect("red");
         rows.iter().map(|row| row.calls).sum()
     };
     let counted = |from: i64, to: i64| {
-        sample::spans().iter().filter(|span| (from..to).contains(&span.start_time)).count() as i64
+        sample::spans()
+            .iter()
+            .filter(|span| (from..to).contains(&span.start_time))
+            .count() as i64
     };
     assert_eq!(calls(Some(middle), None), counted(middle, i64::MAX));
     assert_eq!(calls(None, Some(middle)), counted(0, middle));
@@ -201,13 +259,18 @@ fn a_time_series_adds_up_to_the_whole() {
     let series = store.red(GroupBy::Service, Window::default(), Some(step)).expect("red");
     let mut by_bucket: HashMap<(i64, String), (i64, f64)> = HashMap::new();
     for span in sample::spans() {
-        let bucket = by_bucket.entry((span.start_time / step * step, span.service.clone())).or_default();
+        let bucket = by_bucket
+            .entry((span.start_time / step * step, span.service.clone()))
+            .or_default();
         bucket.0 += 1;
         bucket.1 = bucket.1.max(span.duration_ms());
     }
     assert_eq!(series.len(), by_bucket.len());
     for row in series {
-        let key = (row.bucket_time.expect("a bucket"), row.service.clone().expect("a service"));
+        let key = (
+            row.bucket_time.expect("a bucket"),
+            row.service.clone().expect("a service"),
+        );
         let (calls, max_ms) = by_bucket[&key];
         assert_eq!((row.calls, row.max_ms), (calls, max_ms), "{key:?}");
         assert!((row.rate_per_s - calls as f64 / 60.0).abs() < 1e-12, "{key:?}");
@@ -216,16 +279,38 @@ fn a_time_series_adds_up_to_the_whole() {
 
 #[test]
 fn a_group_or_level_that_does_not_exist_names_those_that_do() {
-    let store = sample::store_of(&[sample::span("a", None, "A.f", 0, 9), sample::span("b", Some("a"), "A.g", 1, 2)]);
-    let error = store.sql("FROM red(group_by := 'cow')", &Default::default()).expect_err("refused").to_string();
-    assert!(error.contains("'cow'") && error.contains("operation, service, agent"), "{error}");
-    let error = store.sql("FROM dependencies(level := 'cow')", &Default::default()).expect_err("refused").to_string();
-    assert!(error.contains("'cow'") && error.contains("agent, service or operation"), "{error}");
+    let store = sample::store_of(&[
+        sample::span("a", None, "A.f", 0, 9),
+        sample::span("b", Some("a"), "A.g", 1, 2),
+    ]);
+    let error = store
+        .sql("FROM red(group_by := 'cow')", &Default::default())
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        error.contains("'cow'") && error.contains("operation, service, agent"),
+        "{error}"
+    );
+    let error = store
+        .sql("FROM dependencies(level := 'cow')", &Default::default())
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        error.contains("'cow'") && error.contains("agent, service or operation"),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_empty_store_has_empty_answers() {
-    assert_eq!(Store::in_memory(Default::default()).expect("a store").statistics().expect("a row").spans, 0);
+    assert_eq!(
+        Store::in_memory(Default::default())
+            .expect("a store")
+            .statistics()
+            .expect("a row")
+            .spans,
+        0
+    );
     let store = Store::in_memory(Default::default()).expect("a store");
     let all = Window::default();
     assert!(store.traces(all, None).expect("traces").is_empty());

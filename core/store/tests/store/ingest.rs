@@ -4,7 +4,9 @@ use flockscope_store::{Ingested, Limits, Settings, Store, StoreError, Window};
 use crate::sample::{self, made, span};
 
 fn count(store: &Store, query: &str) -> i64 {
-    let answer = store.sql(query, &Limits::default()).unwrap_or_else(|error| panic!("{query}: {error}"));
+    let answer = store
+        .sql(query, &Limits::default())
+        .unwrap_or_else(|error| panic!("{query}: {error}"));
     let column = answer.batches[0].column(0).clone();
     column
         .as_any()
@@ -16,19 +18,35 @@ fn count(store: &Store, query: &str) -> i64 {
 #[test]
 fn a_span_that_comes_again_replaces_the_first() {
     let store = Store::in_memory(Settings::default()).expect("a store");
-    let first = store.ingest(&[span("a", None, "A.f", 0, 10), span("b", Some("a"), "A.g", 1, 2)]).expect("stored");
+    let first = store
+        .ingest(&[span("a", None, "A.f", 0, 10), span("b", Some("a"), "A.g", 1, 2)])
+        .expect("stored");
     assert_eq!(first, Ingested { stored: 2, replaced: 0 });
-    let second = store.ingest(&[span("b", Some("a"), "A.h", 100_000, 100_005)]).expect("stored");
+    let second = store
+        .ingest(&[span("b", Some("a"), "A.h", 100_000, 100_005)])
+        .expect("stored");
     assert_eq!(second, Ingested { stored: 1, replaced: 1 });
-    let names: Vec<String> = store.timeline("t").expect("a timeline").into_iter().map(|row| row.name).collect();
+    let names: Vec<String> = store
+        .timeline("t")
+        .expect("a timeline")
+        .into_iter()
+        .map(|row| row.name)
+        .collect();
     assert_eq!(names, ["A.f", "A.h"]);
 }
 
 #[test]
 fn of_the_same_span_twice_in_a_batch_the_last_one_stays() {
     let store = Store::in_memory(Settings::default()).expect("a store");
-    let batch = [span("a", None, "A.f", 0, 10), span("a", None, "A.g", 0, 10), span("b", None, "A.h", 0, 10)];
-    assert_eq!(store.ingest(&batch).expect("stored"), Ingested { stored: 2, replaced: 1 });
+    let batch = [
+        span("a", None, "A.f", 0, 10),
+        span("a", None, "A.g", 0, 10),
+        span("b", None, "A.h", 0, 10),
+    ];
+    assert_eq!(
+        store.ingest(&batch).expect("stored"),
+        Ingested { stored: 2, replaced: 1 }
+    );
     assert_eq!(count(&store, "SELECT count(*) FROM spans WHERE name = 'A.g'"), 1);
     assert_eq!(count(&store, "SELECT count(*) FROM spans"), 2);
 }
@@ -41,7 +59,10 @@ fn the_same_span_id_in_two_traces_is_two_spans() {
         ..span("a", None, "A.f", 0, 10)
     };
     store.ingest(&[span("a", None, "A.f", 0, 10)]).expect("stored");
-    assert_eq!(store.ingest(&[other]).expect("stored"), Ingested { stored: 1, replaced: 0 });
+    assert_eq!(
+        store.ingest(&[other]).expect("stored"),
+        Ingested { stored: 1, replaced: 0 }
+    );
     assert_eq!(store.traces(Window::default(), None).expect("traces").len(), 2);
 }
 
@@ -53,7 +74,13 @@ fn loading_the_sample_twice_changes_nothing() {
     for batch in sample::spans().chunks(1_500) {
         again += store.ingest(batch).expect("stored");
     }
-    assert_eq!(again, Ingested { stored: 6797, replaced: 6797 });
+    assert_eq!(
+        again,
+        Ingested {
+            stored: 6797,
+            replaced: 6797
+        }
+    );
     assert_eq!(store.statistics().expect("statistics"), before);
 }
 
@@ -94,7 +121,10 @@ fn promoted_columns_say_what_the_json_says() {
         ("workflow_name", "attributes->>'workflow.name'"),
         ("service_name", "resource->>'service.name'"),
         ("exception_type", "events->0->'attributes'->>'exception.type'"),
-        ("exception_message", "nullif(events->0->'attributes'->>'exception.message', '')"),
+        (
+            "exception_message",
+            "nullif(events->0->'attributes'->>'exception.message', '')",
+        ),
         ("event_count::BIGINT", "json_array_length(events)"),
     ] {
         let query = format!("SELECT count(*) FROM spans WHERE {column} IS DISTINCT FROM ({json})");
@@ -118,7 +148,10 @@ fn a_span_with_a_megabyte_of_attributes_is_stored_whole() {
     });
     assert_eq!(Promoted::of(&large).correlation_id.as_deref(), Some("c"));
     let store = sample::store_of(&[large]);
-    assert_eq!(count(&store, "SELECT length(attributes->>'input.text')::BIGINT FROM spans"), 1 << 20);
+    assert_eq!(
+        count(&store, "SELECT length(attributes->>'input.text')::BIGINT FROM spans"),
+        1 << 20
+    );
 }
 
 #[test]
@@ -134,8 +167,17 @@ fn a_store_is_there_again_when_it_is_opened_again() {
         assert_eq!(store.statistics().expect("statistics").spans, 1);
     }
     let store = Store::open_read_only(&path, Settings::default()).expect("the same store");
-    assert_eq!(store.red(Default::default(), Window::default(), None).expect("red").len(), 1);
-    assert!(store.ingest(&[span("b", None, "A.f", 0, 10)]).is_err(), "a read-only store took a span");
+    assert_eq!(
+        store
+            .red(Default::default(), Window::default(), None)
+            .expect("red")
+            .len(),
+        1
+    );
+    assert!(
+        store.ingest(&[span("b", None, "A.f", 0, 10)]).is_err(),
+        "a read-only store took a span"
+    );
 }
 
 #[test]
@@ -150,7 +192,9 @@ fn what_is_no_store_is_left_alone() {
     let other = folder.path().join("other.duckdb");
     {
         let connection = duckdb::Connection::open(&other).expect("a database");
-        connection.execute_batch("CREATE TABLE cows (name VARCHAR)").expect("a table");
+        connection
+            .execute_batch("CREATE TABLE cows (name VARCHAR)")
+            .expect("a table");
     }
     let error = Store::open(&other, Settings::default()).err().expect("refused");
     assert!(error.to_string().contains("cows"), "{error}");
@@ -163,7 +207,9 @@ fn a_store_from_a_newer_version_is_refused() {
     drop(Store::open(&path, Settings::default()).expect("a new store"));
     {
         let connection = duckdb::Connection::open(&path).expect("a database");
-        connection.execute_batch("UPDATE flockscope_meta SET value = '99'").expect("changed");
+        connection
+            .execute_batch("UPDATE flockscope_meta SET value = '99'")
+            .expect("changed");
     }
     let error = Store::open(&path, Settings::default()).err().expect("refused");
     assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error}");

@@ -8,7 +8,9 @@ use flockscope_model::{NewSpan, ReadReport, Span};
 use flockscope_store::{Settings, Store};
 
 pub(crate) fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/data")
+        .join(name)
 }
 
 /// The spans of the bundled sample, read by the real source.
@@ -19,7 +21,9 @@ pub(crate) fn spans() -> &'static [Span] {
         let file = folder.path().join("traces.duckdb");
         let packed = std::fs::File::open(data("traces.duckdb.gz")).expect("the bundled sample");
         let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("a sound gzip file");
+        flate2::read::GzDecoder::new(packed)
+            .read_to_end(&mut bytes)
+            .expect("a sound gzip file");
         std::fs::write(&file, bytes).expect("room for the sample");
         let mut source = flockscope_sources::open(&file).expect("a Flock file");
         let mut report = ReadReport::default();

@@ -7,7 +7,9 @@ use crate::sample::{self, span};
 fn small() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = Store::open(&folder.path().join("store.duckdb"), Settings::default()).expect("a store");
-    store.ingest(&[span("a", None, "A.f", 0, 10), span("b", Some("a"), "A.g", 1, 2)]).expect("stored");
+    store
+        .ingest(&[span("a", None, "A.f", 0, 10), span("b", Some("a"), "A.g", 1, 2)])
+        .expect("stored");
     (folder, store)
 }
 
@@ -37,7 +39,11 @@ fn everything_that_only_reads_is_allowed() {
         "SELECT attributes->>'x' FROM spans WHERE name LIKE '%delete%'",
     ] {
         let answer = store.sql(query, &Limits::default());
-        assert!(answer.is_ok(), "{query}: {}", answer.err().map(|e| e.to_string()).unwrap_or_default());
+        assert!(
+            answer.is_ok(),
+            "{query}: {}",
+            answer.err().map(|e| e.to_string()).unwrap_or_default()
+        );
     }
 }
 
@@ -97,12 +103,24 @@ fn everything_else_is_refused_and_changes_nothing() {
         "SELECT * FROM '/etc/passwd'".into(),
         "SELECT * FROM glob('/etc/*')".into(),
         format!("SELECT * FROM read_blob('{}')", store.path().display()),
-        format!("SELECT * FROM read_text('{}/../../../../../../../etc/passwd')", store.archive_folder().display()),
+        format!(
+            "SELECT * FROM read_text('{}/../../../../../../../etc/passwd')",
+            store.archive_folder().display()
+        ),
         "SELECT * FROM read_csv('http://localhost/x.csv')".into(),
-        format!("SELECT (SELECT count(*) FROM (SELECT * FROM read_blob('{}')))", store.path().display()),
+        format!(
+            "SELECT (SELECT count(*) FROM (SELECT * FROM read_blob('{}')))",
+            store.path().display()
+        ),
         format!("EXPLAIN ANALYZE SELECT * FROM read_text('{}')", store.path().display()),
-        format!("WITH x AS MATERIALIZED (FROM Read_Csv('{}')) FROM x", store.path().display()),
-        format!("PIVOT (SELECT size FROM read_blob('{}')) ON size USING count(*)", store.path().display()),
+        format!(
+            "WITH x AS MATERIALIZED (FROM Read_Csv('{}')) FROM x",
+            store.path().display()
+        ),
+        format!(
+            "PIVOT (SELECT size FROM read_blob('{}')) ON size USING count(*)",
+            store.path().display()
+        ),
         format!("FROM query('FROM read_blob(''{}'')')", store.path().display()),
         format!("FROM '{}'", store.path().display()),
         "FROM force_checkpoint()".into(),
@@ -112,20 +130,38 @@ fn everything_else_is_refused_and_changes_nothing() {
         assert!(store.sql(&query, &Limits::default()).is_err(), "{query} was allowed");
     }
     assert!(!inside.exists());
-    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").filter(|entry| {
-        entry.as_ref().is_ok_and(|entry| entry.file_name() == "out.csv")
-    }).count(), 0);
+    assert_eq!(
+        std::fs::read_dir(folder.path())
+            .expect("the folder")
+            .filter(|entry| { entry.as_ref().is_ok_and(|entry| entry.file_name() == "out.csv") })
+            .count(),
+        0
+    );
     assert_eq!(store.statistics().expect("statistics").spans, 2);
 }
 
 #[test]
 fn refusals_name_what_is_allowed() {
     let (_folder, store) = small();
-    let error = store.sql("DELETE FROM stored_spans", &Limits::default()).expect_err("refused").to_string();
+    let error = store
+        .sql("DELETE FROM stored_spans", &Limits::default())
+        .expect_err("refused")
+        .to_string();
     assert!(error.contains("SELECT") && error.contains("DELETE"), "{error}");
-    let error = store.sql("SELECT 1; SELECT 2", &Limits::default()).expect_err("refused").to_string();
+    let error = store
+        .sql("SELECT 1; SELECT 2", &Limits::default())
+        .expect_err("refused")
+        .to_string();
     assert!(error.contains("2 statements"), "{error}");
-    let error = store.sql("SELECT servce FROM spans", &Limits::default()).expect_err("wrong").to_string();
+    let error = store
+        .sql("COPY spans TO '/x.csv'", &Limits::default())
+        .expect_err("refused")
+        .to_string();
+    assert!(error.contains("SELECT") && error.contains("files"), "{error}");
+    let error = store
+        .sql("SELECT servce FROM spans", &Limits::default())
+        .expect_err("wrong")
+        .to_string();
     assert!(error.contains("servce") && error.contains("service"), "{error}");
 }
 
@@ -136,10 +172,14 @@ fn a_long_answer_is_cut_and_says_so() {
         rows: 5_000,
         ..Limits::default()
     };
-    let answer = store.sql("SELECT i FROM range(1_000_000_000) r(i)", &limits).expect("an answer");
+    let answer = store
+        .sql("SELECT i FROM range(1_000_000_000) r(i)", &limits)
+        .expect("an answer");
     assert!(answer.cut);
     assert_eq!(answer.row_count(), 5_000);
-    let exact = store.sql("SELECT i FROM range(5_000) r(i)", &limits).expect("an answer");
+    let exact = store
+        .sql("SELECT i FROM range(5_000) r(i)", &limits)
+        .expect("an answer");
     assert_eq!((exact.row_count(), exact.cut), (5_000, false));
     let none = store.sql("SELECT i FROM range(0) r(i)", &limits).expect("an answer");
     assert_eq!((none.row_count(), none.cut, none.schema.fields().len()), (0, false, 1));
@@ -152,7 +192,9 @@ fn wide_rows_are_cut_by_their_bytes() {
         bytes: 1 << 20,
         ..Limits::default()
     };
-    let answer = store.sql("SELECT repeat('x', 10_000) FROM range(9_000)", &limits).expect("an answer");
+    let answer = store
+        .sql("SELECT repeat('x', 10_000) FROM range(9_000)", &limits)
+        .expect("an answer");
     assert!(answer.cut && answer.row_count() < 9_000, "{} rows", answer.row_count());
 }
 
@@ -178,7 +220,10 @@ fn a_query_that_needs_too_much_memory_is_an_error() {
     })
     .expect("a store");
     let error = store
-        .sql("SELECT list(i) FROM (SELECT i::VARCHAR || repeat('x', 100) AS i FROM range(10_000_000) r(i))", &Limits::default())
+        .sql(
+            "SELECT list(i) FROM (SELECT i::VARCHAR || repeat('x', 100) AS i FROM range(10_000_000) r(i))",
+            &Limits::default(),
+        )
         .expect_err("too much");
     assert!(matches!(error, StoreError::OutOfMemory { .. }), "{error}");
 }
@@ -187,7 +232,16 @@ fn a_query_that_needs_too_much_memory_is_an_error() {
 fn hostile_names_stay_text() {
     let name = "x'); DROP VIEW spans; --";
     let store = sample::store_of(&[span("a", None, name, 0, 1)]);
-    assert_eq!(store.timeline("t'; DROP VIEW spans; --").expect("no such trace").len(), 0);
-    assert_eq!(store.attribute_values("a'b\"c/d~e", Default::default(), 5).expect("no values").len(), 0);
+    assert_eq!(
+        store.timeline("t'; DROP VIEW spans; --").expect("no such trace").len(),
+        0
+    );
+    assert_eq!(
+        store
+            .attribute_values("a'b\"c/d~e", Default::default(), 5)
+            .expect("no values")
+            .len(),
+        0
+    );
     assert_eq!(store.operations(Default::default()).expect("operations")[0].name, name);
 }
