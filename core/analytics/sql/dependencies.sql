@@ -39,7 +39,7 @@ called AS (
 callers AS MATERIALIZED (
   SELECT s.trace_id, s.span_id, s.parent_id, s.service, s.operation, s.name, s.agent
   FROM spans s
-  JOIN trace_bounds(since, until) b ON s.trace_id = b.trace_id AND s.start_time BETWEEN b.first_start AND b.last_start
+  JOIN traces_reaching(since, until) b ON s.trace_id = b.trace_id AND s.start_time BETWEEN b.first_start AND b.last_start
 ),
 -- Climbs from each agent's span until it stands on another agent's.
 climb AS (
@@ -51,7 +51,7 @@ climb AS (
          CASE WHEN p.service = 'Agent' AND p.operation = 'execute' THEN coalesce(p.agent, '(unnamed agent)') END,
          c.steps + 1
   FROM climb c
-  JOIN callers p ON p.trace_id = c.trace_id AND p.span_id = c.at
+  JOIN (SELECT * FROM callers WHERE level = 'agent') p ON p.trace_id = c.trace_id AND p.span_id = c.at
   WHERE c."from" IS NULL AND c.steps < 1000
 ),
 calls AS (
@@ -61,8 +61,7 @@ calls AS (
          CASE level WHEN 'service' THEN c.service ELSE c.name END,
          c.status_code, c.duration_ms
   FROM called c
-  JOIN callers p ON p.trace_id = c.trace_id AND p.span_id = c.parent_id
-  WHERE level <> 'agent'
+  JOIN (SELECT * FROM callers WHERE level <> 'agent') p ON p.trace_id = c.trace_id AND p.span_id = c.parent_id
 ),
 edges AS (
   SELECT "from", "to",

@@ -17,7 +17,7 @@ WITH operations AS (
   FROM spans GROUP BY service, operation
 )
 SELECT coalesce(sum(spans), 0)::BIGINT AS spans,
-       (SELECT count(DISTINCT trace_id) FROM trace_bounds(NULL, NULL)) AS traces,
+       (SELECT count(DISTINCT trace_id) FROM trace_bounds()) AS traces,
        count(DISTINCT service) AS services,
        count(*) AS operations,
        (SELECT count(DISTINCT agent) FROM spans) AS agents,

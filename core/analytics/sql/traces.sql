@@ -20,7 +20,7 @@
 --   agents VARCHAR[]: agents that took part, sorted
 CREATE OR REPLACE MACRO traces(since := NULL, until := NULL, most := NULL) AS TABLE
 WITH chosen AS MATERIALIZED (
-  SELECT trace_id FROM trace_bounds(NULL, NULL)
+  SELECT trace_id FROM trace_bounds()
   WHERE first_start >= coalesce(since::BIGINT, -9223372036854775808)
     AND first_start < coalesce(until::BIGINT, 9223372036854775807)
   ORDER BY first_start DESC, trace_id

@@ -48,6 +48,7 @@ macro_rules! sql {
 /// Macros that analyses are built on. They come first, because a macro must exist before one that calls it.
 const FOUNDATIONS: &[(&str, &str)] = sql! {
     "trace_bounds" from "internal/trace_bounds",
+    "traces_reaching" from "internal/traces_reaching",
     "span_trees" from "internal/span_trees",
 };
 

@@ -153,7 +153,7 @@ impl Store {
         let connection = self.reader()?;
         let ids = connection
             .prepare(&format!(
-                "SELECT trace_id FROM trace_bounds(NULL, NULL) WHERE starts_with(trace_id, ?)
+                "SELECT trace_id FROM trace_bounds() WHERE starts_with(trace_id, ?)
                  ORDER BY first_start DESC, trace_id LIMIT {most}"
             ))?
             .query_map([beginning], |row| row.get(0))?

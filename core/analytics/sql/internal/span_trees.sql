@@ -6,7 +6,8 @@
 --   since BIGINT: traces that start at or after this, ns since the epoch; NULL: all
 --   until BIGINT: traces that start before this, ns since the epoch; NULL: all
 --
--- Columns: those of spans, and
+-- Columns: trace_id, span_id, parent_id, name, service, operation, agent, start_time, end_time, duration_ms, status_code,
+-- status_description, event_count, exception_type and exception_message of spans, and
 --   n INTEGER: number of the span by start
 --   parent INTEGER: n of its parent; negative for a root
 --   depth INTEGER: distance to the root, which has 0
@@ -19,15 +20,18 @@ CREATE OR REPLACE MACRO span_trees(trace, since, until) AS TABLE
 WITH RECURSIVE
 -- n numbers the spans by their start; everything below joins on these small numbers.
 chosen AS (
-  SELECT trace_id, first_start, last_start FROM trace_bounds(NULL, NULL)
+  SELECT trace_id, first_start, last_start, row_number() OVER (ORDER BY first_start, trace_id)::INTEGER AS trace_number
+  FROM trace_bounds()
   WHERE (trace IS NULL OR trace_id = trace)
     AND first_start >= coalesce(since::BIGINT, -9223372036854775808)
     AND first_start < coalesce(until::BIGINT, 9223372036854775807)
 ),
+-- Named one by one: a column that nobody asks for costs time to plan.
 numbered AS MATERIALIZED (
-  SELECT s.*,
-         row_number() OVER (ORDER BY s.start_time, s.span_id, s.trace_id)::INTEGER AS n,
-         dense_rank() OVER (ORDER BY s.trace_id)::INTEGER AS trace_number
+  SELECT s.trace_id, s.span_id, s.parent_id, s.name, s.service, s.operation, s.agent, s.start_time, s.end_time,
+         s.duration_ms, s.status_code, s.status_description, s.event_count, s.exception_type, s.exception_message,
+         s.repair, b.trace_number,
+         row_number() OVER (ORDER BY s.start_time, s.span_id, s.trace_id)::INTEGER AS n
   FROM spans s
   JOIN chosen b ON s.trace_id = b.trace_id AND s.start_time BETWEEN b.first_start AND b.last_start
 ),
@@ -114,7 +118,9 @@ placed AS (
   SELECT n, parent, 0, [2147483647, n], CASE WHEN deepest.depth = 999 THEN 'too deep' ELSE 'cycle' END
   FROM unreached, deepest
 )
-SELECT s.*, p.parent, p.depth, p.path,
+SELECT s.trace_id, s.span_id, s.parent_id, s.name, s.service, s.operation, s.agent, s.start_time, s.end_time,
+       s.duration_ms, s.status_code, s.status_description, s.event_count, s.exception_type, s.exception_message,
+       s.n, p.parent, p.depth, p.path,
        coalesce(f.descendants, 0) AS descendants,
        critical.n IS NOT NULL AS critical,
        CASE WHEN critical.n IS NULL THEN 0
