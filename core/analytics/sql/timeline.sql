@@ -61,14 +61,18 @@ parts AS (
     FROM clipped
   )
 ),
+-- Sorted without the other columns, which would be carried along.
+places AS (
+  SELECT n, row_number() OVER (ORDER BY path) AS position, min(start_time) OVER () AS first_start FROM placed
+),
 families AS (
   SELECT parent AS n, sum(ns) AS covered_ns, count(*) AS children FROM parts GROUP BY parent
 )
-SELECT row_number() OVER (ORDER BY s.path) AS position,
+SELECT o.position,
        s.depth::BIGINT AS depth,
        s.trace_id, s.span_id, s.parent_id, s.name, s.service, s.operation, s.agent,
        s.status_code, s.status_description, s.start_time, s.end_time,
-       (s.start_time - min(s.start_time) OVER ()) / 1e6 AS offset_ms,
+       (s.start_time - o.first_start) / 1e6 AS offset_ms,
        s.duration_ms,
        (s.end_time - s.start_time - coalesce(f.covered_ns, 0)) / 1e6 AS self_ms,
        s.critical, s.critical_ms,
@@ -77,5 +81,5 @@ SELECT row_number() OVER (ORDER BY s.path) AS position,
        s.event_count::BIGINT AS event_count,
        s.exception_type, s.exception_message,
        s.fault AS repair
-FROM placed s LEFT JOIN families f ON f.n = s.n
-ORDER BY position;
+FROM places o JOIN placed s ON s.n = o.n LEFT JOIN families f ON f.n = o.n
+ORDER BY o.position;

@@ -20,7 +20,7 @@ pub struct Promoted {
     pub service_version: Option<String>,
     /// Resource `deployment.environment.name`, before `deployment.environment`.
     pub deployment_environment: Option<String>,
-    /// The agent that the span worked for; see [`agent`].
+    /// The agent that the span worked for. Flock names it in several places: see the function `agent` of this file.
     pub agent: Option<String>,
     /// `correlation_id`.
     pub correlation_id: Option<String>,

@@ -162,13 +162,18 @@ impl Store {
     }
 
     fn rows<T: DeserializeOwned>(&self, sql: &str) -> Result<Vec<T>, StoreError> {
-        let connection = self.reader()?;
-        let mut statement = connection.prepare(sql).map_err(|error| self.read_error(error))?;
+        // Files of the archive that the query may read stay until it has ended.
+        let _lease = self.archive_files.lease();
         let mut rows = Vec::new();
-        for batch in statement.query_arrow([]).map_err(|error| self.read_error(error))? {
+        let outcome = self.database()?.query(self.connection_setup(), sql, |batch| {
             rows.extend(serde_arrow::from_record_batch::<Vec<T>>(&batch)?);
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => Ok(rows),
+            Err(StoreError::Database(error)) => Err(self.read_error(error)),
+            Err(error) => Err(error),
         }
-        Ok(rows)
     }
 }
 

@@ -42,9 +42,9 @@ linked AS MATERIALIZED (
   FROM numbered c LEFT JOIN numbered p ON p.trace_number = c.trace_number AND p.span_id = c.parent_id
 ),
 walked AS (
-  SELECT n, parent, start_time, end_time, 0 AS depth, [n] AS path FROM linked WHERE parent < 0
+  SELECT n, parent, start_time, end_time, parent_missing, 0 AS depth, [n] AS path FROM linked WHERE parent < 0
   UNION ALL
-  SELECT l.n, l.parent, l.start_time, l.end_time, w.depth + 1, list_append(w.path, l.n)
+  SELECT l.n, l.parent, l.start_time, l.end_time, false, w.depth + 1, list_append(w.path, l.n)
   FROM walked w JOIN linked l ON l.parent = w.n
   WHERE w.depth < 999
 ),
@@ -113,7 +113,7 @@ deepest AS (
   SELECT max(depth) AS depth FROM walked
 ),
 placed AS (
-  SELECT n, parent, depth, path, NULL::VARCHAR AS fault FROM walked
+  SELECT n, parent, depth, path, CASE WHEN parent_missing THEN 'parent missing' END AS fault FROM walked
   UNION ALL
   SELECT n, parent, 0, [2147483647, n], CASE WHEN deepest.depth = 999 THEN 'too deep' ELSE 'cycle' END
   FROM unreached, deepest
@@ -125,10 +125,9 @@ SELECT s.trace_id, s.span_id, s.parent_id, s.name, s.service, s.operation, s.age
        critical.n IS NOT NULL AS critical,
        CASE WHEN critical.n IS NULL THEN 0
             ELSE (s.end_time - s.start_time - coalesce(chain_time.ns, 0)) / 1e6 END AS critical_ms,
-       nullif(concat_ws('; ', p.fault, CASE WHEN l.parent_missing THEN 'parent missing' END, s.repair), '') AS fault
+       nullif(concat_ws('; ', p.fault, s.repair), '') AS fault
 FROM numbered s
 JOIN placed p ON p.n = s.n
-JOIN linked l ON l.n = s.n
 LEFT JOIN ordered f ON f.n = s.n
 LEFT JOIN critical ON critical.n = s.n
 LEFT JOIN chain_time ON chain_time.n = s.n;
