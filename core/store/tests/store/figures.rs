@@ -318,3 +318,48 @@ fn an_empty_store_has_empty_answers() {
     assert!(store.critical_path(all).expect("path").is_empty());
     assert!(store.timeline("none").expect("timeline").is_empty());
 }
+
+#[test]
+fn red_by_environment_and_by_version_counts_the_spans_that_name_one() {
+    let with = |id: &str, resource: &str, status_code: StatusCode, duration_ms: i64| {
+        let span = sample::span(id, None, "Desk.answer", 0, duration_ms);
+        Span {
+            resource: resource.into(),
+            status_code,
+            ..span
+        }
+    };
+    let old = r#"{"service.name":"desk","service.version":"1.0","deployment.environment":"test"}"#;
+    let new = r#"{"service.name":"desk","service.version":"1.1","deployment.environment.name":"live"}"#;
+    let store = sample::store_of(&[
+        with("a", old, StatusCode::Ok, 10),
+        with("b", old, StatusCode::Error, 30),
+        with("c", new, StatusCode::Ok, 7),
+        with("d", "{}", StatusCode::Error, 1_000),
+    ]);
+    let all = Window::default();
+    let rows = store.red(GroupBy::Version, all, None).expect("red");
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.version.as_deref(),
+                row.calls,
+                row.errors,
+                row.error_rate,
+                row.p50_ms,
+                row.max_ms,
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [(Some("1.0"), 2, 1, 0.5, 20.0, 30.0), (Some("1.1"), 1, 0, 0.0, 7.0, 7.0)]
+    );
+    // All four spans start together and the longest takes a second: that is the window of the rate.
+    assert_eq!(rows[0].rate_per_s, 2.0);
+    let rows = store.red(GroupBy::Environment, all, None).expect("red");
+    let found: Vec<_> = rows.iter().map(|row| (row.environment.as_deref(), row.calls)).collect();
+    assert_eq!(found, [(Some("test"), 2), (Some("live"), 1)]);
+    assert!(rows.iter().all(|row| row.service.is_none() && row.version.is_none()));
+}
