@@ -23,10 +23,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mimalloc::MiMalloc;
 
 use crate::machine::Machine;
 use crate::report::Report;
 use crate::work_folder::WorkFolder;
+
+/// The allocator of the program `flockscope`, so that its figures are measured.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures Flockscope against its limits and against plain DuckDB.
 #[derive(Parser)]
