@@ -41,45 +41,12 @@
 --   exception_message VARCHAR: its message
 --   repair VARCHAR: what is unsound about the span, in words
 CREATE OR REPLACE MACRO timeline(trace) AS TABLE
-WITH placed AS MATERIALIZED (
-  SELECT * FROM span_trees(trace, NULL, NULL)
-),
--- Children clipped to their parent, then each one's part that no earlier child has covered.
-clipped AS (
-  SELECT c.parent, greatest(c.start_time, p.start_time) AS start_time, least(c.end_time, p.end_time) AS end_time
-  FROM placed c JOIN placed p ON p.n = c.parent
-),
-parts AS (
-  SELECT parent,
-         CASE WHEN end_time <= start_time THEN 0
-              WHEN earlier.parent = parent THEN greatest(end_time - greatest(start_time, earlier.end_time), 0)
-              ELSE end_time - start_time END AS ns
-  FROM (
-    -- The latest end so far of this parent's children: one order for all parents is cheaper than a window for each.
-    SELECT *, max({'parent': parent, 'end_time': end_time}) OVER (
-                ORDER BY parent, start_time, end_time ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS earlier
-    FROM clipped
-  )
-),
--- Sorted without the other columns, which would be carried along.
-places AS (
-  SELECT n, row_number() OVER (ORDER BY path) AS position, min(start_time) OVER () AS first_start FROM placed
-),
-families AS (
-  SELECT parent AS n, sum(ns) AS covered_ns, count(*) AS children FROM parts GROUP BY parent
-)
-SELECT o.position,
-       s.depth::BIGINT AS depth,
-       s.trace_id, s.span_id, s.parent_id, s.name, s.service, s.operation, s.agent,
-       s.status_code, s.status_description, s.start_time, s.end_time,
-       (s.start_time - o.first_start) / 1e6 AS offset_ms,
-       s.duration_ms,
-       (s.end_time - s.start_time - coalesce(f.covered_ns, 0)) / 1e6 AS self_ms,
-       s.critical, s.critical_ms,
-       coalesce(f.children, 0) AS children,
-       s.descendants,
-       s.event_count::BIGINT AS event_count,
-       s.exception_type, s.exception_message,
-       s.fault AS repair
-FROM places o JOIN placed s ON s.n = o.n LEFT JOIN families f ON f.n = o.n
-ORDER BY o.position;
+SELECT position, depth::BIGINT AS depth, trace_id, span_id, parent_id, name, service, operation, agent,
+       status_code, status_description, start_time, end_time,
+       (start_time - first_start) / 1e6 AS offset_ms,
+       duration_ms, self_ms, critical, critical_ms, children, descendants,
+       event_count::BIGINT AS event_count,
+       exception_type, exception_message,
+       fault AS repair
+FROM span_trees(trace, NULL, NULL)
+ORDER BY position;
