@@ -9,7 +9,8 @@ use crate::terminal::ColourChoice;
 use crate::time;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 nothing found (an empty store, no such trace), 4 doctor found faults.
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 nothing found (an empty store, no such trace), 4 doctor found faults,
+5 another process serves the store.
 
 Without --db the traces are those of the nearest folder, from here upwards, that has .flock/traces.duckdb or
 .flockscope/store.duckdb. Try it without any: flockscope demo";
@@ -33,6 +34,9 @@ pub(crate) struct GlobalArguments {
     /// Where the traces are: a Flock file, a store, a project's folder, or a Parquet, OTLP or Jaeger file
     #[arg(long, global = true, value_name = "PATH", help_heading = GLOBAL)]
     pub(crate) db: Option<PathBuf>,
+    /// Open the store in this process, even if another process keeps it
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(crate) in_process: bool,
     /// Colours; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", alias = "color", help_heading = GLOBAL)]
     pub(crate) colour: ColourChoice,

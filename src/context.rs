@@ -2,17 +2,21 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use flockscope_client::{Located, Opened, Options, Progress, Removed, Retention, locate};
+use flockscope_configuration::{Configuration, Sources};
 use flockscope_model::ReadReport;
+use flockscope_redaction::Redactor;
 use flockscope_render::Style;
-use flockscope_store::Store;
+use flockscope_store::Settings;
 use indicatif::HumanCount;
 
 use crate::arguments::GlobalArguments;
 use crate::failure::{Failure, printable};
 use crate::progress::Bar;
 use crate::terminal;
+use crate::traces::Traces;
 
 /// The arguments that every command takes, and what follows from them.
 pub(crate) struct Context {
@@ -54,6 +58,18 @@ impl Context {
         Ok(locate(&Self::working_directory()?, self.given())?)
     }
 
+    /// Finds the traces that are meant. If a process keeps them, it is asked; else they are opened here, up to date.
+    pub(crate) fn traces(&self) -> Result<Traces, Failure> {
+        let located = self.locate()?;
+        if !self.arguments.in_process
+            && let Some(traces) = Traces::kept(&located)?
+        {
+            return Ok(traces);
+        }
+        let opened = self.open_located(&located, Retention::of_project(located.project_folder())?)?;
+        Ok(Traces::Opened(Box::new(opened)))
+    }
+
     /// Finds the traces that are meant and opens them, up to date.
     pub(crate) fn open(&self) -> Result<Opened, Failure> {
         let located = self.locate()?;
@@ -64,7 +80,8 @@ impl Context {
     pub(crate) fn open_located(&self, located: &Located, retention: Retention) -> Result<Opened, Failure> {
         let options = Options {
             retention,
-            ..Options::default()
+            redactor: redactor(located)?,
+            settings: Settings::default(),
         };
         let mut bar = Bar::new("reading traces", self.quiet());
         let opened = flockscope_client::open(located, &options, &mut |progress: Progress| bar.show(progress))?;
@@ -89,7 +106,7 @@ impl Context {
         let opened = self.open()?;
         if opened.is_copy() {
             return Err(Failure::Failed(
-                "another process holds the store, and only that one could do this; end it first (is flockscope watch running?)".into(),
+                "another process holds the store, and only that one could do this; end it first (flockscope stop; or is flockscope watch running?)".into(),
             ));
         }
         Ok(opened)
@@ -125,8 +142,8 @@ impl Context {
     }
 
     /// An answer without rows has two reasons. Says so if it is that there is nothing to ask about.
-    pub(crate) fn expect_spans(&self, opened: &Opened, answer_is_empty: bool) -> Result<(), Failure> {
-        if answer_is_empty && is_empty(&opened.store)? {
+    pub(crate) fn expect_spans(&self, traces: &Traces, answer_is_empty: bool) -> Result<(), Failure> {
+        if answer_is_empty && traces.is_empty()? {
             return Err(Failure::NothingFound(format!(
                 "{} holds no spans yet; run your Flock program with FLOCK_AUTO_TRACE=true FLOCK_TRACE_FILE=true, or import traces",
                 self.locate()?.path().display()
@@ -136,6 +153,14 @@ impl Context {
     }
 }
 
-fn is_empty(store: &Store) -> Result<bool, Failure> {
-    Ok(store.traces(flockscope_store::Window::default(), Some(1))?.is_empty())
+/// What makes secrets unreadable, as the settings of the project say.
+pub(crate) fn redactor(located: &Located) -> Result<Arc<Redactor>, Failure> {
+    let sources = match located.project_folder() {
+        Some(folder) => Sources::of_project(folder),
+        None => Sources::of_environment(),
+    };
+    let loaded = Configuration::load(&sources).map_err(|problems| Failure::Failed(problems.to_string()))?;
+    let rules = flockscope_collector::redaction_rules(&loaded.configuration);
+    let redactor = Redactor::new(&rules).map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(Arc::new(redactor))
 }

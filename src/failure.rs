@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// What was asked for is not there.
     NothingFound(String),
+    /// Another process serves the store.
+    AlreadyServed(String),
     /// `doctor` found faults, and has said which.
     Faults,
     /// Nobody reads the output any more.
@@ -38,6 +40,7 @@ impl Failure {
             Self::Failed(message) => (1, message),
             Self::Usage(message) => (2, message),
             Self::NothingFound(message) => (3, message),
+            Self::AlreadyServed(message) => (flockscope_client::ALREADY_SERVED, message),
             Self::Faults => return ExitCode::from(4),
             Self::OutputClosed => return ExitCode::SUCCESS,
         };

@@ -10,6 +10,7 @@ mod progress;
 mod query;
 mod terminal;
 mod time;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use flockscope_store::{Limits, Store, Window};
+use flockscope_store::{Limits, Window};
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
+use crate::traces::Traces;
 
 /// Bytes that an answer of ours may take.
 const MOST_BYTES: usize = 64 << 20;
@@ -18,14 +19,14 @@ pub(crate) struct Found<T> {
 }
 
 /// Runs a query whose rows are wanted as values. It may take longer than a user's own.
-pub(crate) fn rows<T: DeserializeOwned>(store: &Store, sql: &str) -> Result<Found<T>, Failure> {
+pub(crate) fn rows<T: DeserializeOwned>(traces: &Traces, sql: &str) -> Result<Found<T>, Failure> {
     let limits = Limits {
         rows: 1_000_000,
         bytes: MOST_BYTES,
         time: Duration::from_secs(600),
         ..Limits::default()
     };
-    let answer = store.sql(sql, &limits)?;
+    let answer = traces.sql(sql, &limits)?;
     let mut rows = Vec::new();
     for batch in &answer.batches {
         let part: Vec<T> = serde_arrow::from_record_batch(batch)

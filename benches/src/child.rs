@@ -10,6 +10,7 @@ use clap::Subcommand;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::collector::bare_grpc;
 use crate::{flock_writer, load, queries};
 
 /// What such a process does.
@@ -29,6 +30,8 @@ pub(crate) enum Task {
     FillFlock { file: PathBuf, bytes: u64 },
     /// Write spans as Flock does, and say when each was committed
     WriteFlock { file: PathBuf, spans: u64, pause_ms: u64 },
+    /// Take OTLP over gRPC and do nothing with it, until the standard input ends
+    BareGrpc,
 }
 
 impl Task {
@@ -40,11 +43,12 @@ impl Task {
             Self::WriteFlock { file, spans, pause_ms } => {
                 flock_writer::write(&file, spans, Duration::from_millis(pause_ms))
             }
+            Self::BareGrpc => bare_grpc::serve(),
         }
     }
 }
 
-/// Resident memory in bytes; nothing where the system does not say (it is read from Linux's `/proc/self/status`).
+/// Resident memory in bytes; nothing where the system does not say (it is read from Linux's `/proc/<pid>/status`).
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Memory {
     pub(crate) now: Option<u64>,
@@ -54,7 +58,16 @@ pub(crate) struct Memory {
 impl Memory {
     /// That of this process.
     pub(crate) fn of_this_process() -> Self {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self::of_status("/proc/self/status")
+    }
+
+    /// That of a process that this one started.
+    pub(crate) fn of_process(pid: u32) -> Self {
+        Self::of_status(&format!("/proc/{pid}/status"))
+    }
+
+    fn of_status(file: &str) -> Self {
+        let status = fs::read_to_string(file).unwrap_or_default();
         let bytes = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key))?;
             line.trim()

@@ -55,6 +55,24 @@ pub(crate) fn others(spans: u64, seed: u64) -> Result<Generator> {
     })
 }
 
+/// Spans of either shape from a moment on, in nanoseconds since the epoch.
+pub(crate) fn starting(
+    start_time: i64,
+    span_of_time: Duration,
+    shape: Shape,
+    spans: u64,
+    seed: u64,
+) -> Result<Generator> {
+    generator(Settings {
+        spans,
+        seed,
+        shape,
+        start_time,
+        span_of_time,
+        ..Settings::default()
+    })
+}
+
 fn generator(settings: Settings) -> Result<Generator> {
     Ok(Generator::new(settings)?)
 }

@@ -79,17 +79,17 @@ pub(crate) fn measure(spans: u64, work: &WorkFolder, report: &mut Report) -> Res
     let rate = |times: &Times| Figure::RowsASecond(loaded as f64 / times.total.as_secs_f64());
     report.add(
         Line::new(format!("load, {loaded} full spans"), rate(&ours))
-            .limit(Limit::ShareOfPlain(0.5))
-            .plain(rate(&plainly)),
+            .limit(Limit::AtLeastTimes(0.5))
+            .beside(rate(&plainly)),
     );
     report.add(Line::new(
         "load: turning spans into Arrow, which plain DuckDB is spared",
         Figure::Time(converting.total),
     ));
-    report.add(Line::new("load: slowest batch", Figure::Time(ours.worst)).plain(Figure::Time(plainly.worst)));
+    report.add(Line::new("load: slowest batch", Figure::Time(ours.worst)).beside(Figure::Time(plainly.worst)));
     report.add(
         Line::new("load: size of the file", Figure::Bytes(size_of(&store_file)))
-            .plain(Figure::Bytes(size_of(&plain_file))),
+            .beside(Figure::Bytes(size_of(&plain_file))),
     );
     clear(work, &folder);
 

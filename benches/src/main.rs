@@ -4,6 +4,7 @@
 //! started again with the hidden subcommand `child`.
 
 mod child;
+mod collector;
 mod data;
 mod flock_writer;
 mod follow;
@@ -14,26 +15,26 @@ mod page;
 mod plain;
 mod queries;
 mod report;
+mod run_options;
 mod timing;
 mod work_folder;
 
-use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mimalloc::MiMalloc;
 
+use crate::collector::Collector;
 use crate::machine::Machine;
-use crate::report::Report;
-use crate::work_folder::WorkFolder;
+use crate::report::{Beside, Report};
+use crate::run_options::RunOptions;
 
 /// The allocator of the program `flockscope`, so that its figures are measured.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Measures Flockscope against its limits and against plain DuckDB.
+/// Measures Flockscope against its limits, and against what does the same without it.
 #[derive(Parser)]
 #[command(name = "flockscope-bench", max_term_width = 120)]
 struct Bench {
@@ -45,6 +46,8 @@ struct Bench {
 enum Subject {
     /// Loading, queries, a page of a large trace, following a live Flock file
     Core(Core),
+    /// The core process: OTLP in, queries beside it, its memory
+    Collector(Collector),
     /// A part that runs in a process of its own
     #[command(subcommand, hide = true)]
     Child(child::Task),
@@ -73,18 +76,8 @@ struct Core {
     /// Only these parts
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Folder in which a folder for the work files is made; at most about 12 GB are used
-    #[arg(long, value_name = "DIR")]
-    work: Option<PathBuf>,
-    /// Leave the work files where they are
-    #[arg(long)]
-    keep: bool,
-    /// Write the table to a file as well, as Markdown
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// Fail when a limit is missed
-    #[arg(long)]
-    strict: bool,
+    #[command(flatten)]
+    options: RunOptions,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,6 +91,7 @@ enum Part {
 fn main() -> ExitCode {
     let outcome = match Bench::parse().subject {
         Subject::Core(core) => core.run(),
+        Subject::Collector(collector) => collector.run(),
         Subject::Child(task) => task.run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
@@ -108,9 +102,9 @@ fn main() -> ExitCode {
 
 impl Core {
     fn run(&self) -> Result<ExitCode> {
-        let work = WorkFolder::new(self.work.as_deref(), self.keep)?;
+        let work = self.options.work_folder()?;
         let machine = Machine::now()?;
-        let mut report = Report::default();
+        let mut report = Report::new(Beside::PLAIN_DUCKDB);
         if self.measures(Part::Load) {
             load::measure(self.full_spans, &work, &mut report)?;
         }
@@ -123,13 +117,7 @@ impl Core {
         if self.measures(Part::Follow) {
             follow::measure(self.flock_megabytes << 20, &work, &mut report)?;
         }
-        let text = format!("{}\n{}", machine.sentence(), report.markdown());
-        print!("{text}");
-        if let Some(file) = &self.out {
-            fs::write(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
-        }
-        let failed = self.strict && report.missed() > 0;
-        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        self.options.finish(&machine, &report)
     }
 
     fn measures(&self, part: Part) -> bool {

@@ -144,7 +144,7 @@ pub(crate) fn measure(spans: u64, hours: u64, runs: u32, work: &WorkFolder, repo
                 plainly.push(plain_time);
             }
         }
-        let line = Line::new(query.what, Figure::Time(median(ours))).plain(Figure::Time(median(plainly)));
+        let line = Line::new(query.what, Figure::Time(median(ours))).beside(Figure::Time(median(plainly)));
         report.add(match query.most_ms {
             Some(most) => line.limit(Limit::Below(Figure::Time(Duration::from_millis(most)))),
             None => line,

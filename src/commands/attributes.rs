@@ -1,4 +1,5 @@
 use clap::Args;
+use flockscope_analytics::calls;
 use flockscope_render::{html, text};
 
 use crate::arguments::WindowArguments;
@@ -27,21 +28,21 @@ pub(crate) struct Attributes {
 
 impl Attributes {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let opened = context.open()?;
+        let traces = context.traces()?;
         let window = self.window.window();
         let output = Output::from(self.output);
         let is_text = output.format == Format::Text;
         let Some(key) = self.key else {
-            let rows = opened.store.attribute_keys(window)?;
-            let found = context.expect_spans(&opened, rows.is_empty());
+            let rows = traces.ask(&calls::attribute_keys(window))?;
+            let found = context.expect_spans(&traces, rows.is_empty());
             if found.is_err() && is_text {
                 return found;
             }
             output.rows(context, "Attributes", &rows, text::attribute_keys, html::attribute_keys)?;
             return found;
         };
-        let rows = opened.store.attribute_values(&key, window, self.limit)?;
-        let found = context.expect_spans(&opened, rows.is_empty()).and_then(|()| {
+        let rows = traces.ask(&calls::attribute_values(&key, window, self.limit))?;
+        let found = context.expect_spans(&traces, rows.is_empty()).and_then(|()| {
             if rows.is_empty() {
                 let message = format!("no span carries the attribute {key}; flockscope attributes lists the keys");
                 Err(Failure::NothingFound(message))

@@ -1,4 +1,5 @@
 use clap::{Args, ValueEnum};
+use flockscope_analytics::calls;
 use flockscope_render::{csv, html, json, svg, text};
 use flockscope_store::Level;
 
@@ -43,11 +44,11 @@ impl From<Nodes> for Level {
 
 impl Deps {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let opened = context.open()?;
+        let traces = context.traces()?;
         let level = Level::from(self.level);
-        let rows = opened.store.dependencies(level, self.window.window())?;
+        let rows = traces.ask(&calls::dependencies(level, self.window.window()))?;
         let output = Output::from(self.output);
-        let found = context.expect_spans(&opened, rows.is_empty());
+        let found = context.expect_spans(&traces, rows.is_empty());
         if found.is_ok() && rows.is_empty() {
             context.note(&format!("note: no {} called another one in this time", level.as_str()));
         }

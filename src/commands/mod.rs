@@ -5,6 +5,7 @@ mod archive;
 mod attributes;
 mod backup;
 mod completions;
+mod config;
 mod critical;
 mod demo;
 mod deps;
@@ -12,11 +13,16 @@ mod doctor;
 mod exceptions;
 mod generate;
 mod import;
+mod keys;
+mod logs;
 mod operations;
 mod red;
 mod restore;
+mod serve;
 mod sql;
 mod stats;
+mod status;
+mod stop;
 mod timeline;
 mod traces;
 mod watch;
@@ -42,6 +48,12 @@ pub(crate) enum Command {
     Stats(stats::Stats),
     Analyses(analyses::Analyses),
     Watch(watch::Watch),
+    Serve(serve::Serve),
+    Status(status::Status),
+    Stop(stop::Stop),
+    Logs(logs::Logs),
+    Config(config::Config),
+    Keys(keys::Keys),
     Import(import::Import),
     Archive(archive::Archive),
     Backup(backup::Backup),
@@ -69,6 +81,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Stats(command) => command.run(&context),
         Command::Analyses(command) => command.run(&context),
         Command::Watch(command) => command.run(&context),
+        Command::Serve(command) => command.run(&context),
+        Command::Status(command) => command.run(&context),
+        Command::Stop(command) => command.run(&context),
+        Command::Logs(command) => command.run(&context),
+        Command::Config(command) => command.run(&context),
+        Command::Keys(command) => command.run(&context),
         Command::Import(command) => command.run(&context),
         Command::Archive(command) => command.run(&context),
         Command::Backup(command) => command.run(&context),

@@ -1,4 +1,5 @@
 use clap::Args;
+use flockscope_analytics::calls;
 use flockscope_render::{html, text};
 
 use crate::arguments::WindowArguments;
@@ -21,10 +22,10 @@ pub(crate) struct Operations {
 
 impl Operations {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let opened = context.open()?;
-        let rows = opened.store.operations(self.window.window())?;
+        let traces = context.traces()?;
+        let rows = traces.ask(&calls::operations(self.window.window()))?;
         let output = Output::from(self.output);
-        let found = context.expect_spans(&opened, rows.is_empty());
+        let found = context.expect_spans(&traces, rows.is_empty());
         if found.is_err() && output.format == Format::Text {
             return found;
         }

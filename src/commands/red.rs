@@ -1,4 +1,5 @@
 use clap::{Args, ValueEnum};
+use flockscope_analytics::calls;
 use flockscope_render::table::Table;
 use flockscope_render::{csv, html, json, svg, tables, text};
 use flockscope_store::GroupBy;
@@ -58,14 +59,14 @@ impl From<Key> for GroupBy {
 
 impl Red {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let opened = context.open()?;
+        let traces = context.traces()?;
         let by = GroupBy::from(self.by);
-        let mut rows = opened.store.red(by, self.window.window(), self.step)?;
+        let mut rows = traces.ask(&calls::red(by, self.window.window(), self.step))?;
         // Made of all rows: the share of the time is that of all groups, shown or not.
         let table = beginning(tables::red(&rows, &[]), self.limit);
         rows.truncate(self.limit.unwrap_or(usize::MAX));
         let output = Output::from(self.output);
-        let found = context.expect_spans(&opened, rows.is_empty());
+        let found = context.expect_spans(&traces, rows.is_empty());
         if found.is_ok() && rows.is_empty() {
             context.note(&format!("note: no span in this time has a value for {}", by.as_str()));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use flockscope_render::{csv, html, text};
-use flockscope_store::{Limits, StoreError};
+use flockscope_store::Limits;
 
 use crate::answer;
 use crate::context::Context;
@@ -43,16 +43,16 @@ pub(crate) struct Sql {
 impl Sql {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let query = self.read()?;
-        let opened = context.open()?;
+        let traces = context.traces()?;
         let limits = Limits {
             rows: self.rows,
             time: self.time,
             ..Limits::default()
         };
-        let answer = opened.store.sql(&query, &limits).map_err(|error| match error {
-            StoreError::TimedOut(time) => Failure::Failed(format!(
+        let answer = traces.sql(&query, &limits).map_err(|error| match error {
+            error if error.is_timeout() => Failure::Failed(format!(
                 "the query ran longer than {} s and was stopped; narrow it, for example by a WHERE on start_time, or allow more with --time",
-                time.as_secs_f64()
+                self.time.as_secs_f64()
             )),
             error => error.into(),
         })?;

@@ -1,4 +1,5 @@
 use clap::Args;
+use flockscope_analytics::calls;
 use flockscope_model::rows::StatisticsRow;
 use flockscope_render::text;
 use indicatif::BinaryBytes;
@@ -34,13 +35,13 @@ struct Facts<'a> {
 
 impl Stats {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let opened = context.open()?;
-        let statistics = opened.store.statistics()?;
+        let traces = context.traces()?;
+        let statistics = traces.ask(&calls::statistics())?.pop().unwrap_or_default();
         let facts = Facts {
             statistics: &statistics,
             source: context.locate()?.path().display().to_string(),
-            store: opened.store.path().display().to_string(),
-            bytes: opened.store.size()?.on_disk(),
+            store: traces.store().display().to_string(),
+            bytes: traces.bytes()?,
         };
         let output = Output::from(self.output);
         let content = if output.format == Format::Json {
@@ -55,6 +56,6 @@ impl Stats {
             )
         };
         output.write(content.as_bytes())?;
-        context.expect_spans(&opened, statistics.spans == 0)
+        context.expect_spans(&traces, statistics.spans == 0)
     }
 }

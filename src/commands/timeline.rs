@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
 use clap::Args;
-use flockscope_client::Opened;
+use flockscope_analytics::calls;
 use flockscope_render::{SpanDetails, TimelineOptions, csv, html, json, svg, text};
-use flockscope_store::{Store, Window};
+use flockscope_store::Window;
 use serde::Deserialize;
 
 use crate::arguments::WindowArguments;
@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{DrawingOutput, Format, Output};
 use crate::query;
+use crate::traces::Traces;
 
 /// So many candidates are named when the beginning of an id fits several traces.
 const CANDIDATES: u64 = 10;
@@ -39,9 +40,9 @@ pub(crate) struct Timeline {
 
 impl Timeline {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let opened = context.open()?;
-        let trace = find(context, &opened, &self.trace, self.window.window())?;
-        let rows = opened.store.timeline(&trace)?;
+        let traces = context.traces()?;
+        let trace = find(context, &traces, &self.trace, self.window.window())?;
+        let rows = traces.ask(&calls::timeline(&trace))?;
         let output = Output::from(self.output);
         let mut options = if self.all {
             TimelineOptions::all()
@@ -57,7 +58,7 @@ impl Timeline {
             Format::Csv => csv::rows(&rows).map_err(|error| Failure::Failed(error.to_string()))?,
             Format::Html => {
                 if rows.len() <= MOST_DETAILS {
-                    options.details = details(context, &opened.store, &trace)?;
+                    options.details = details(context, &traces, &trace)?;
                 }
                 html::page(&title, &html::timeline(&rows, &options))
             }
@@ -69,17 +70,19 @@ impl Timeline {
 }
 
 /// The id of the trace that is meant.
-fn find(context: &Context, opened: &Opened, wanted: &str, window: Window) -> Result<String, Failure> {
+fn find(context: &Context, traces: &Traces, wanted: &str, window: Window) -> Result<String, Failure> {
     #[derive(Deserialize)]
     struct Found {
         trace_id: String,
     }
 
-    let store = &opened.store;
     let found = match wanted {
-        "latest" => store.traces(window, Some(1))?.pop().map(|trace| trace.trace_id),
+        "latest" => traces
+            .ask(&calls::traces(window, Some(1)))?
+            .pop()
+            .map(|trace| trace.trace_id),
         "slowest" => query::rows::<Found>(
-            store,
+            traces,
             &format!(
                 "SELECT trace_id FROM {} ORDER BY duration_ms DESC, trace_id LIMIT 1",
                 query::traces_in(window)
@@ -89,7 +92,8 @@ fn find(context: &Context, opened: &Opened, wanted: &str, window: Window) -> Res
         .pop()
         .map(|trace| trace.trace_id),
         beginning => {
-            let mut ids = store.traces_like(beginning, CANDIDATES + 1)?;
+            let found = traces.ask(&calls::traces_like(beginning, CANDIDATES + 1))?;
+            let mut ids: Vec<String> = found.into_iter().map(|found| found.trace_id).collect();
             if ids.iter().any(|id| id == beginning) {
                 ids = vec![beginning.to_owned()];
             }
@@ -107,7 +111,7 @@ fn find(context: &Context, opened: &Opened, wanted: &str, window: Window) -> Res
     match found {
         Some(trace) => Ok(trace),
         None => {
-            context.expect_spans(opened, true)?;
+            context.expect_spans(traces, true)?;
             Err(Failure::NothingFound(if matches!(wanted, "latest" | "slowest") {
                 "no trace starts in this time; widen it, or see flockscope traces".into()
             } else {
@@ -118,7 +122,7 @@ fn find(context: &Context, opened: &Opened, wanted: &str, window: Window) -> Res
 }
 
 /// Attributes and events of the trace's spans, by span id.
-fn details(context: &Context, store: &Store, trace: &str) -> Result<HashMap<String, SpanDetails>, Failure> {
+fn details(context: &Context, traces: &Traces, trace: &str) -> Result<HashMap<String, SpanDetails>, Failure> {
     #[derive(Deserialize)]
     struct Row {
         span_id: String,
@@ -130,7 +134,7 @@ fn details(context: &Context, store: &Store, trace: &str) -> Result<HashMap<Stri
         "SELECT span_id, attributes::VARCHAR AS attributes, events::VARCHAR AS events FROM spans WHERE trace_id = {}",
         query::quoted(trace)
     );
-    let found = query::rows::<Row>(store, &sql)?;
+    let found = query::rows::<Row>(traces, &sql)?;
     if found.cut {
         context.note("note: the attributes are too large for one page; those of some spans are left out");
     }

@@ -1,13 +1,14 @@
 use clap::Args;
+use flockscope_analytics::calls;
 use flockscope_model::rows::TraceRow;
 use flockscope_render::{Style, html, text};
-use flockscope_store::Store;
 
 use crate::arguments::WindowArguments;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Format, Output, TableOutput};
 use crate::query;
+use crate::traces::Traces as Source;
 
 /// From so many columns on there is room for whole ids.
 const WIDE: usize = 120;
@@ -38,10 +39,10 @@ pub(crate) struct Traces {
 
 impl Traces {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let opened = context.open()?;
-        let rows = self.find(context, &opened.store)?;
+        let traces = context.traces()?;
+        let rows = self.find(context, &traces)?;
         let output = Output::from(self.output);
-        let found = context.expect_spans(&opened, rows.is_empty());
+        let found = context.expect_spans(&traces, rows.is_empty());
         if found.is_err() && output.format == Format::Text {
             return found;
         }
@@ -52,10 +53,10 @@ impl Traces {
         found
     }
 
-    fn find(&self, context: &Context, store: &Store) -> Result<Vec<TraceRow>, Failure> {
+    fn find(&self, context: &Context, traces: &Source) -> Result<Vec<TraceRow>, Failure> {
         let window = self.window.window();
         if !self.errors && self.search.is_none() {
-            return Ok(store.traces(window, Some(self.limit))?);
+            return traces.ask(&calls::traces(window, Some(self.limit)));
         }
         let mut conditions = Vec::new();
         if self.errors {
@@ -82,7 +83,7 @@ impl Traces {
             ));
         }
         let found = query::rows(
-            store,
+            traces,
             &format!(
                 "SELECT * FROM {} WHERE {} ORDER BY start_time DESC, trace_id LIMIT {}",
                 query::traces_in(window),

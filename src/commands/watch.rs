@@ -13,7 +13,7 @@ use flockscope_store::{Settings, Store, StoreError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::context::Context;
+use crate::context::{Context, redactor};
 use crate::failure::Failure;
 use crate::output::{FactsOutput, Format, Output};
 use crate::progress::Bar;
@@ -68,7 +68,8 @@ impl Watch {
         let mut following = match &store {
             Some(store) if !self.from_start => Following::resume(store, file)?,
             _ => Following::from_the_start(file)?,
-        };
+        }
+        .redacting(redactor(&located)?);
         if !self.from_start {
             let so_far = pass_over(context, &mut following, store.as_ref())?;
             context.note(&format!("note: {so_far}"));

@@ -8,6 +8,8 @@ mod importing;
 mod locating;
 mod program;
 mod querying;
+#[cfg(unix)]
+mod serving;
 mod usage;
 #[cfg(unix)]
 mod watcher;

@@ -1,9 +1,12 @@
 //! The test that follows a real Flock program while it runs: `tests/live`.
 
+use std::path::PathBuf;
 use std::process::Command;
 
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use crate::chromium;
 use crate::folders::Folders;
 use crate::python;
 use crate::steps::Steps;
@@ -20,14 +23,27 @@ pub(crate) struct LiveArgs {
     /// How many tickets the program works on; each makes about 150 spans
     #[arg(long, default_value_t = TICKETS)]
     tickets: u32,
+    /// Let the program send OTLP to `flockscope serve` instead, and read it by the API and by Flock's own viewer
+    #[arg(long, conflicts_with = "duckdb")]
+    serve: bool,
+    /// With --serve, keep a picture of each tab of the viewer in this folder
+    #[arg(long, value_name = "DIR", requires = "serve")]
+    pictures: Option<PathBuf>,
 }
 
 impl LiveArgs {
-    /// The runs that belong to the tests: one for each storage format that Flock writes.
-    pub(crate) fn all() -> [Self; 2] {
-        [FlockDuckdb::Two, FlockDuckdb::OneFour].map(|duckdb| Self {
+    /// The runs that belong to the tests: one for each storage format that Flock writes, and one over OTLP.
+    pub(crate) fn all() -> [Self; 3] {
+        [
+            (FlockDuckdb::Two, false),
+            (FlockDuckdb::OneFour, false),
+            (FlockDuckdb::Two, true),
+        ]
+        .map(|(duckdb, serve)| Self {
             duckdb,
             tickets: TICKETS,
+            serve,
+            pictures: None,
         })
     }
 }
@@ -44,7 +60,45 @@ enum FlockDuckdb {
 }
 
 /// Adds the step. The program must have been built.
-pub(crate) fn follow(folders: &Folders, arguments: &LiveArgs, steps: &mut Steps) {
+pub(crate) fn run(folders: &Folders, arguments: &LiveArgs, steps: &mut Steps) {
+    if arguments.serve {
+        serve(folders, arguments, steps);
+    } else {
+        follow(folders, arguments, steps);
+    }
+}
+
+/// The Python that has Flock.
+pub(crate) fn interpreter(folders: &Folders) -> Result<PathBuf> {
+    python::environment(folders, &folders.checkout.join("tests/live/requirements.txt"))
+}
+
+fn serve(folders: &Folders, arguments: &LiveArgs, steps: &mut Steps) {
+    const NAME: &str = "live Flock over OTLP";
+    let tests = folders.checkout.join("tests").join("live");
+    let interpreter = match python::environment(folders, &tests.join("requirements-serve.txt")) {
+        Ok(interpreter) => interpreter,
+        Err(error) => return steps.failed(NAME, format!("{error:#}")),
+    };
+    let mut command = Command::new(interpreter);
+    command
+        .arg(tests.join("serve_flock.py"))
+        .arg("--flockscope")
+        .arg(folders.binary("flockscope"))
+        .args(["--tickets", &arguments.tickets.to_string()]);
+    match chromium::find() {
+        Ok(browser) => {
+            command.arg("--browser").arg(browser);
+        }
+        Err(why) => steps.not_run("Flock's viewer", why),
+    }
+    if let Some(pictures) = &arguments.pictures {
+        command.arg("--pictures").arg(pictures);
+    }
+    steps.run_tests(NAME, &mut command);
+}
+
+fn follow(folders: &Folders, arguments: &LiveArgs, steps: &mut Steps) {
     let (name, requirements) = match arguments.duckdb {
         FlockDuckdb::Two => ("live Flock, DuckDB 2.0", "requirements.txt"),
         FlockDuckdb::OneFour => ("live Flock, DuckDB 1.4", "requirements-duckdb-1.4.txt"),

@@ -2,6 +2,7 @@
 //! CPU minutes and is compiled once a machine: `docs/adr/0001-one-build-of-duckdb.md`.
 
 mod cargo;
+mod chromium;
 mod counts;
 mod deny;
 mod duckdb;
@@ -60,7 +61,7 @@ struct TestArgs {
 
 #[derive(Args)]
 struct BenchArgs {
-    /// What to measure: core
+    /// What to measure: core or collector
     name: String,
     #[command(flatten)]
     passed_on: PassedOn,
@@ -107,7 +108,12 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Bench(BenchArgs { name, passed_on }) => {
             cargo::build_all(&folders, &duckdb::library(&folders)?)?;
             let mut bench = Command::new(folders.binary("flockscope-bench"));
-            cargo::must_succeed(bench.arg(name).args(passed_on.arguments))?;
+            bench.arg(&name);
+            // It runs a real Flock program among other things.
+            if name == "collector" && !passed_on.arguments.iter().any(|word| word == "--python") {
+                bench.arg("--python").arg(live::interpreter(&folders)?);
+            }
+            cargo::must_succeed(bench.args(passed_on.arguments))?;
         }
         Chore::Build(BuildArgs { debug_info: false }) => cargo::build_all(&folders, &duckdb::library(&folders)?)?,
         Chore::Build(BuildArgs { debug_info: true }) => {
@@ -127,7 +133,7 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Live(arguments) => {
             cargo::build_all(&folders, &duckdb::library(&folders)?)?;
             let mut steps = Steps::default();
-            live::follow(&folders, &arguments, &mut steps);
+            live::run(&folders, &arguments, &mut steps);
             return Ok(steps.finish());
         }
         Chore::Cargo(passed_on) => {

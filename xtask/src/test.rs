@@ -34,7 +34,7 @@ pub(crate) fn all(folders: &Folders) -> Result<ExitCode> {
     oracle(folders, &mut steps);
     if built {
         for arguments in LiveArgs::all() {
-            live::follow(folders, &arguments, &mut steps);
+            live::run(folders, &arguments, &mut steps);
         }
     } else {
         steps.not_run("live Flock", "the build failed".to_owned());

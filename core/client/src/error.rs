@@ -1,7 +1,11 @@
 use std::path::PathBuf;
 
+use flockscope_protocol::Problem;
 use flockscope_sources::SourceError;
 use flockscope_store::{SettingError, StoreError};
+
+/// How the API names the problem of a query that ran too long.
+const TIMED_OUT: &str = "query-timed-out";
 
 /// Why traces could not be found or opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,66 @@ pub enum ClientError {
         /// What it is, in words.
         found: &'static str,
     },
+    /// Only a store can have a process of its own.
+    #[error("{}: not kept in a store, so no process can serve it; flockscope import puts it into one", path.display())]
+    NotAStore {
+        /// The path.
+        path: PathBuf,
+    },
+    /// No process serves the store, and none was to be started.
+    #[error("no process serves {}; flockscope serve starts one", store.display())]
+    NotRunning {
+        /// The store's file.
+        store: PathBuf,
+    },
+    /// Another process serves the store.
+    #[error(
+        "{} is served by another process{} already; flockscope status shows it, flockscope stop ends it",
+        store.display(),
+        holder.map_or_else(String::new, |pid| format!(" ({pid})"))
+    )]
+    AlreadyServed {
+        /// The store's file.
+        store: PathBuf,
+        /// Process id of the other one, where it can be told.
+        holder: Option<u32>,
+    },
+    /// The process that should serve a store could not be started.
+    #[error(
+        "the process that keeps the traces could not be started: {} serve: {reason}{}\nits log is {}; \
+         --in-process does without it",
+        program.display(),
+        lines.iter().map(|line| format!("\n  {line}")).collect::<String>(),
+        log.display()
+    )]
+    NotStarted {
+        /// The program.
+        program: PathBuf,
+        /// Why, in words.
+        reason: String,
+        /// The log of the process.
+        log: PathBuf,
+        /// The last lines of it.
+        lines: Vec<String>,
+    },
+    /// The process that serves the store can't be reached.
+    #[error("the process that keeps the traces does not answer: {0}; flockscope status shows how it does")]
+    Unreachable(String),
+    /// The process refused a request, or failed at it.
+    #[error("{}", .0.detail.as_deref().unwrap_or(&.0.title))]
+    Problem(Box<Problem>),
+    /// What the process answered is not what it should be.
+    #[error("an answer could not be read: {0}")]
+    Answer(String),
+    /// A query that was asked for whole has more rows than that.
+    #[error("the answer has more than {rows} rows; narrow the question")]
+    TooLarge {
+        /// The limit.
+        rows: u64,
+    },
+    /// A task that should ask the store was ended with its runtime.
+    #[error("the question was given up because the program ends")]
+    GivenUp,
     /// There is no folder for stores of traces that lie outside of a project.
     #[error("no folder to keep a store in: the home folder is unknown; set HOME or XDG_CACHE_HOME")]
     NoCacheFolder,
@@ -65,6 +129,15 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether a query was stopped because its time was over.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Store(StoreError::TimedOut(_)) => true,
+            Self::Problem(problem) => problem.kind.ends_with(TIMED_OUT),
+            _ => false,
+        }
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }

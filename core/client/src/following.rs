@@ -1,8 +1,10 @@
 //! Keeps a store up to date with a file that a Flock program writes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flockscope_model::{ReadReport, Span};
+use flockscope_redaction::Redactor;
 use flockscope_sources::{FlockFollower, Position};
 use flockscope_store::Store;
 
@@ -16,6 +18,7 @@ pub struct Following {
     file: PathBuf,
     /// Name of the file in the store's list of positions.
     source: String,
+    redactor: Arc<Redactor>,
 }
 
 impl Following {
@@ -41,12 +44,28 @@ impl Following {
             follower: FlockFollower::resume(file.to_owned(), mirrors, position)?,
             file: file.to_owned(),
             source,
+            redactor: Arc::new(Redactor::off()),
         })
+    }
+
+    /// Makes secrets unreadable in the spans that are read from now on.
+    pub fn redacting(self, redactor: Arc<Redactor>) -> Self {
+        Self { redactor, ..self }
+    }
+
+    /// Goes back to the file's first span.
+    pub(crate) fn begin_again(&mut self) -> Result<(), ClientError> {
+        *self = Self::from_the_start(&self.file)?.redacting(self.redactor.clone());
+        Ok(())
     }
 
     /// The spans written since the last call, at most a batch of them.
     pub fn poll(&mut self, report: &mut ReadReport) -> Result<Vec<Span>, ClientError> {
-        Ok(self.follower.poll(report)?)
+        let mut spans = self.follower.poll(report)?;
+        for span in &mut spans {
+            self.redactor.redact(span);
+        }
+        Ok(spans)
     }
 
     /// Whether more spans can be had at once.

@@ -63,6 +63,63 @@ impl Located {
     }
 }
 
+/// What a core process serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The store's file. It need not be there yet.
+    pub store: PathBuf,
+    /// The Flock file that it follows. It need not be there yet.
+    pub follow: Option<PathBuf>,
+    /// See [`Located::Flock`].
+    pub keeps_history: bool,
+}
+
+impl Located {
+    /// The store that a process can own, `None` for files that have none. The store of a project follows the file that
+    /// the project's Flock program writes, or will write.
+    pub fn served(&self) -> Option<Served> {
+        match self {
+            Self::Flock {
+                file,
+                store,
+                keeps_history,
+            } => Some(Served {
+                store: store.clone(),
+                follow: Some(file.clone()),
+                keeps_history: *keeps_history,
+            }),
+            Self::Store { file } => Some(Served {
+                store: file.clone(),
+                follow: file
+                    .ends_with(Path::new(OUR_FOLDER).join(STORE_FILE))
+                    .then(|| self.project_folder())
+                    .flatten()
+                    .map(|project| project.join(FLOCK_FOLDER).join(FLOCK_FILE)),
+                keeps_history: true,
+            }),
+            Self::Files { .. } => None,
+        }
+    }
+}
+
+/// As [`locate`], for a project in which nothing was traced yet: its store is to be made in the working directory. A
+/// path at which nothing is names a store to be made, or a Flock file to be waited for.
+pub fn locate_to_serve(working_directory: &Path, given: Option<&Path>) -> Result<Located, ClientError> {
+    match locate(working_directory, given) {
+        Err(ClientError::NothingFound { .. }) => Ok(Located::Store {
+            file: project_store(working_directory)?,
+        }),
+        Err(ClientError::NoSuchPath { path }) if path.ends_with(Path::new(FLOCK_FOLDER).join(FLOCK_FILE)) => {
+            flock_file(&path)
+        }
+        Err(ClientError::NoSuchPath { path }) if path.parent().is_some_and(Path::is_dir) => {
+            Ok(Located::Store { file: path })
+        }
+        Ok(Located::Files { path }) => Err(ClientError::NotAStore { path }),
+        located => located,
+    }
+}
+
 /// Finds the traces of a given path; without one, those of the nearest folder, from the working directory upwards, that
 /// has `.flock/traces.duckdb` or `.flockscope/store.duckdb`.
 pub fn locate(working_directory: &Path, given: Option<&Path>) -> Result<Located, ClientError> {
@@ -261,6 +318,41 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn the_store_of_a_project_follows_the_file_that_flock_will_write() {
+        let root = TempDir::new().expect("a folder");
+        let located = locate_to_serve(root.path(), None).expect("to be made");
+        let served = Served {
+            store: root.path().join(".flockscope/store.duckdb"),
+            follow: Some(root.path().join(".flock/traces.duckdb")),
+            keeps_history: true,
+        };
+        assert_eq!(located.served().as_ref(), Some(&served));
+        with_file(root.path(), ".flock/traces.duckdb");
+        let located = locate_to_serve(root.path(), None).expect("found");
+        assert_eq!(located.served(), Some(served));
+    }
+
+    #[test]
+    fn a_store_elsewhere_follows_nothing_and_files_have_no_store() {
+        let root = TempDir::new().expect("a folder");
+        let new = root.path().join("team.duckdb");
+        let located = locate_to_serve(root.path(), Some(Path::new("team.duckdb"))).expect("to be made");
+        assert_eq!(
+            located.served(),
+            Some(Served {
+                store: new,
+                follow: None,
+                keeps_history: true
+            })
+        );
+        fs::write(root.path().join("spans.jsonl"), r#"{"resourceSpans": []}"#).expect("a file");
+        let error = locate_to_serve(root.path(), Some(Path::new("spans.jsonl"))).expect_err("no store");
+        assert!(error.to_string().contains("flockscope import"), "{error}");
+        let error = locate_to_serve(root.path(), Some(Path::new("no/team.duckdb"))).expect_err("no folder");
+        assert!(error.to_string().contains("no such file or folder"), "{error}");
     }
 
     #[test]

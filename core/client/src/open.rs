@@ -1,10 +1,12 @@
 //! Opens the store of what was located, after bringing it up to date.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use flockscope_redaction::{Redactor, Rules};
 use flockscope_sources::snapshot::BlockSnapshot;
 use flockscope_store::{Settings, Store, StoreError};
 use tempfile::TempDir;
@@ -15,12 +17,25 @@ use crate::{ClientError, Following, Loaded, Located, Progress, Removed, Retentio
 const SHORT_WAIT: Duration = Duration::from_millis(300);
 
 /// How traces are opened.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// How the store is opened.
     pub settings: Settings,
     /// What the store of a project keeps.
     pub retention: Retention,
+    /// Makes secrets unreadable before spans of a Flock file are stored. The default knows the well-known ones.
+    pub redactor: Arc<Redactor>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let redactor = Redactor::new(&Rules::default()).expect("the built-in rules are sound");
+        Self {
+            settings: Settings::default(),
+            retention: Retention::default(),
+            redactor: Arc::new(redactor),
+        }
+    }
 }
 
 /// Making a store takes less than this; until then a copy of it can't be read.
@@ -30,7 +45,7 @@ const LONG_WAIT: Duration = Duration::from_secs(2);
 pub struct Opened {
     // Declared first: the store is closed before its folders go away.
     /// The store.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// What came into the store just now.
     pub loaded: Loaded,
     /// What went because of its age, or of the store's size.
@@ -49,7 +64,7 @@ impl Opened {
 
     fn of(store: Store, loaded: Loaded) -> Self {
         Self {
-            store,
+            store: Arc::new(store),
             loaded,
             removed: Removed::default(),
             note: None,
@@ -71,7 +86,7 @@ pub fn open(located: &Located, options: &Options, progress: &mut dyn FnMut(Progr
         } => match open_when_free(path, settings) {
             Err(StoreError::InUse { holder, .. }) => read_copy(path, settings, holder),
             opened => {
-                let (store, loaded) = up_to_date(file, opened?, *keeps_history, settings, progress)?;
+                let (store, loaded) = up_to_date(file, opened?, *keeps_history, options, progress)?;
                 let removed = if *keeps_history {
                     options.retention.keep_to(&store)?
                 } else {
@@ -104,10 +119,10 @@ fn up_to_date(
     file: &Path,
     store: Store,
     keeps_history: bool,
-    settings: &Settings,
+    options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Store, Loaded), ClientError> {
-    let mut following = Following::resume(&store, file)?;
+    let mut following = Following::resume(&store, file)?.redacting(options.redactor.clone());
     let loaded = following.catch_up(&store, progress)?;
     if keeps_history || !following.has_restarted() {
         return Ok((store, loaded));
@@ -116,8 +131,9 @@ fn up_to_date(
     let path = store.path().to_owned();
     drop(store);
     remove_store(&path)?;
-    let store = Store::open(&path, settings.clone())?;
-    let loaded = Following::from_the_start(file)?.catch_up(&store, progress)?;
+    let store = Store::open(&path, options.settings.clone())?;
+    let mut following = Following::from_the_start(file)?.redacting(options.redactor.clone());
+    let loaded = following.catch_up(&store, progress)?;
     Ok((store, loaded))
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// One trace, as `traces()` lists it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TraceRow {
     /// Trace id.
     pub trace_id: String,
@@ -28,6 +29,7 @@ pub struct TraceRow {
 
 /// One span of a trace, as `timeline(trace)` answers, in the order of the tree.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TimelineRow {
     /// Place in the tree read from top to bottom, from 1.
     pub position: i64,
@@ -81,6 +83,7 @@ pub struct TimelineRow {
 
 /// Rate, errors and durations of one group, as `red()` answers. Columns that were not grouped by are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RedRow {
     /// Start of the time bucket; `None` without a time series.
     pub bucket_time: Option<i64>,
@@ -122,6 +125,7 @@ pub struct RedRow {
 
 /// An edge of the dependency graph, as `dependencies()` answers: who called whom.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DependencyRow {
     /// The caller: a service, an operation's full name, or an agent.
     pub from: String,
@@ -147,6 +151,7 @@ pub struct DependencyRow {
 
 /// One step of the critical path, summed over traces, as `critical_path()` answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CriticalPathRow {
     /// Service.
     pub service: String,
@@ -164,6 +169,7 @@ pub struct CriticalPathRow {
 
 /// One kind of exception at one operation, as `exceptions()` answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExceptionRow {
     /// Type of the exception; for an error without an exception event, the status text up to its colon.
     pub exception_type: String,
@@ -191,6 +197,7 @@ pub struct ExceptionRow {
 
 /// One traced function, as `operations()` lists it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OperationRow {
     /// Service.
     pub service: String,
@@ -220,6 +227,7 @@ pub struct OperationRow {
 
 /// One attribute key, as `attribute_keys()` lists it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttributeKeyRow {
     /// The key, with its dots.
     pub key: String,
@@ -235,6 +243,7 @@ pub struct AttributeKeyRow {
 
 /// One value of an attribute, as `attribute_values(key)` lists it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AttributeValueRow {
     /// The value as text.
     pub value: String,
@@ -244,6 +253,7 @@ pub struct AttributeValueRow {
 
 /// What a store holds, as `statistics()` answers in one row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatisticsRow {
     /// Number of spans.
     pub spans: i64,

@@ -54,7 +54,7 @@ impl fmt::Display for StatusCode {
 ///
 /// Times are nanoseconds since the Unix epoch. The JSON fields hold valid JSON text: `attributes` and `resource` an
 /// object, `events` and `links` an array.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span {
     /// Lower-case hexadecimal as a rule (32 digits), but any text that a source used is kept.
     pub trace_id: String,

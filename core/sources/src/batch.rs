@@ -32,12 +32,15 @@ impl Batch {
             Ok(span)
         });
         match made {
-            Ok(span) => {
-                self.text += span.size();
-                self.spans.push(span);
-            }
+            Ok(span) => self.push(span),
             Err(reason) => report.skip(reason, place),
         }
+    }
+
+    /// Keeps a span that was counted already.
+    pub(crate) fn push(&mut self, span: Span) {
+        self.text += span.size();
+        self.spans.push(span);
     }
 
     /// Whether it is time to hand the batch over.

@@ -15,13 +15,12 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 
 use flockscope_model::{NewSpan, ReadReport, SkipReason, Span, StatusCode};
+use flockscope_otlp::{Value, is_flock_scope, object};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::batch::{Batch, Found};
 use crate::compressed::Input;
-use crate::json_value::{Value, object};
-use crate::otlp::is_flock_scope;
 use crate::{Progress, SourceError, SpanSource};
 
 /// Most bytes of a file, unpacked. It is held in memory, because a trace's processes may come after its spans.
@@ -315,10 +314,8 @@ impl OpenTrace {
             }),
             status_description: told.status_description,
             attributes: object(&attributes),
-            events: json(Value::List(
-                span.logs.unwrap_or_default().into_iter().map(event).collect(),
-            )),
-            links: json(Value::List(links)),
+            events: Value::List(span.logs.unwrap_or_default().into_iter().map(event).collect()).to_json(),
+            links: Value::List(links).to_json(),
             resource: object(&resource),
             scope_name: told.scope_name,
             scope_version: told.scope_version,
@@ -426,14 +423,6 @@ fn pair(tag: Tag) -> (String, Value) {
         "float64" => spelled.parse().ok().map(Value::Double),
         _ => None,
     };
-    let value = typed
-        .or(text.map(Value::Text))
-        .unwrap_or_else(|| Value::Json(raw.get().to_owned()));
+    let value = typed.or(text.map(Value::Text)).unwrap_or(Value::Json(raw));
     (tag.key, value)
-}
-
-fn json(value: Value) -> String {
-    let mut json = String::new();
-    value.write(&mut json);
-    json
 }

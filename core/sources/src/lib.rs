@@ -11,7 +11,6 @@ mod detect;
 mod error;
 mod follow;
 mod jaeger;
-mod json_value;
 mod mirror_folder;
 mod otlp;
 pub mod snapshot;

@@ -1,167 +1,74 @@
-//! The analyses as typed calls. Each is one call of the table macro of the same name.
+//! The analyses as methods of a store. Each runs one of the calls that `flockscope_analytics::calls` writes.
 
+use flockscope_analytics::calls::{self, Call, GroupBy, Level, Window};
 use flockscope_model::rows::{
     AttributeKeyRow, AttributeValueRow, CriticalPathRow, DependencyRow, ExceptionRow, OperationRow, RedRow,
     StatisticsRow, TimelineRow, TraceRow,
 };
 use serde::de::DeserializeOwned;
 
-use crate::schema::quoted;
 use crate::{Store, StoreError};
-
-/// A stretch of time, in nanoseconds since the epoch. The default is all of time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Window {
-    /// From here on, inclusive.
-    pub since: Option<i64>,
-    /// Up to here, exclusive.
-    pub until: Option<i64>,
-}
-
-impl Window {
-    fn arguments(self) -> String {
-        format!("since := {}, until := {}", literal(self.since), literal(self.until))
-    }
-}
-
-/// What RED groups by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum GroupBy {
-    /// Service and operation.
-    #[default]
-    Operation,
-    /// Service.
-    Service,
-    /// Agent.
-    Agent,
-    /// Module.
-    Module,
-    /// Deployment environment.
-    Environment,
-    /// Service version.
-    Version,
-}
-
-impl GroupBy {
-    /// The macro's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Operation => "operation",
-            Self::Service => "service",
-            Self::Agent => "agent",
-            Self::Module => "module",
-            Self::Environment => "environment",
-            Self::Version => "version",
-        }
-    }
-}
-
-/// What the nodes of the dependency graph are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Level {
-    /// Agents.
-    #[default]
-    Agent,
-    /// Services.
-    Service,
-    /// Operations, by full name.
-    Operation,
-}
-
-impl Level {
-    /// The macro's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Service => "service",
-            Self::Operation => "operation",
-        }
-    }
-}
 
 impl Store {
     /// Traces that start in the window, newest first, at most so many.
     pub fn traces(&self, window: Window, most: Option<u64>) -> Result<Vec<TraceRow>, StoreError> {
-        let most = most.map(|most| most.min(i64::MAX as u64) as i64);
-        self.rows(&format!(
-            "FROM traces({}, most := {})",
-            window.arguments(),
-            literal(most)
-        ))
+        self.ask(&calls::traces(window, most))
     }
 
     /// The spans of one trace as a tree. Empty for a trace that is not there.
     pub fn timeline(&self, trace_id: &str) -> Result<Vec<TimelineRow>, StoreError> {
-        self.rows(&format!("FROM timeline({})", quoted(trace_id)))
+        self.ask(&calls::timeline(trace_id))
     }
 
     /// Rate, errors and durations; with a `step` in nanoseconds as a time series.
     pub fn red(&self, group_by: GroupBy, window: Window, step: Option<i64>) -> Result<Vec<RedRow>, StoreError> {
-        self.rows(&format!(
-            "FROM red(group_by := '{}', {}, step := {})",
-            group_by.as_str(),
-            window.arguments(),
-            literal(step)
-        ))
+        self.ask(&calls::red(group_by, window, step))
     }
 
     /// Who called whom.
     pub fn dependencies(&self, level: Level, window: Window) -> Result<Vec<DependencyRow>, StoreError> {
-        self.rows(&format!(
-            "FROM dependencies(level := '{}', {})",
-            level.as_str(),
-            window.arguments()
-        ))
+        self.ask(&calls::dependencies(level, window))
     }
 
     /// Where the critical paths of the window's traces spend their time.
     pub fn critical_path(&self, window: Window) -> Result<Vec<CriticalPathRow>, StoreError> {
-        self.rows(&format!("FROM critical_path({})", window.arguments()))
+        self.ask(&calls::critical_path(window))
     }
 
     /// Exceptions by type and operation.
     pub fn exceptions(&self, window: Window) -> Result<Vec<ExceptionRow>, StoreError> {
-        self.rows(&format!("FROM exceptions({})", window.arguments()))
+        self.ask(&calls::exceptions(window))
     }
 
     /// Every traced function that was seen.
     pub fn operations(&self, window: Window) -> Result<Vec<OperationRow>, StoreError> {
-        self.rows(&format!("FROM operations({})", window.arguments()))
+        self.ask(&calls::operations(window))
     }
 
     /// Every attribute key.
     pub fn attribute_keys(&self, window: Window) -> Result<Vec<AttributeKeyRow>, StoreError> {
-        self.rows(&format!("FROM attribute_keys({})", window.arguments()))
+        self.ask(&calls::attribute_keys(window))
     }
 
     /// The most frequent values of an attribute, at most so many.
     pub fn attribute_values(&self, key: &str, window: Window, most: u64) -> Result<Vec<AttributeValueRow>, StoreError> {
-        self.rows(&format!(
-            "FROM attribute_values({}, {}) LIMIT {most}",
-            quoted(key),
-            window.arguments()
-        ))
+        self.ask(&calls::attribute_values(key, window, most))
     }
 
     /// What the store holds.
     pub fn statistics(&self) -> Result<StatisticsRow, StoreError> {
-        Ok(self.rows("FROM statistics()")?.pop().unwrap_or_default())
+        Ok(self.ask(&calls::statistics())?.pop().unwrap_or_default())
     }
 
     /// The ids of the traces whose id begins with a text, newest first, at most `most`.
     pub fn traces_like(&self, beginning: &str, most: u64) -> Result<Vec<String>, StoreError> {
-        let connection = self.reader()?;
-        let ids = connection
-            .prepare(&format!(
-                "SELECT trace_id FROM trace_bounds() WHERE starts_with(trace_id, ?)
-                 ORDER BY first_start DESC, trace_id LIMIT {most}"
-            ))?
-            .query_map([beginning], |row| row.get(0))?
-            .collect::<duckdb::Result<_>>()?;
-        Ok(ids)
+        let found = self.ask(&calls::traces_like(beginning, most))?;
+        Ok(found.into_iter().map(|found| found.trace_id).collect())
     }
 
-    fn rows<T: DeserializeOwned>(&self, sql: &str) -> Result<Vec<T>, StoreError> {
+    /// Runs a call. It is one of our own: no limits are set on it.
+    pub fn ask<T: DeserializeOwned>(&self, call: &Call<T>) -> Result<Vec<T>, StoreError> {
+        let sql = call.sql();
         // Files of the archive that the query may read stay until it has ended.
         let _lease = self.archive_files.lease();
         let mut rows = Vec::new();
@@ -175,8 +82,4 @@ impl Store {
             Err(error) => Err(error),
         }
     }
-}
-
-fn literal(value: Option<i64>) -> String {
-    value.map_or_else(|| "NULL".into(), |value| value.to_string())
 }

@@ -125,6 +125,14 @@ impl Store {
         }
     }
 
+    /// The open database, for the thread that holds the writer while it opens the store.
+    pub(crate) fn database_of_writer(&self) -> Result<Arc<Database>, StoreError> {
+        let database = self.connections.database.read().unwrap_or_else(PoisonError::into_inner);
+        database.clone().ok_or_else(|| StoreError::Stopped {
+            message: "it is closed".into(),
+        })
+    }
+
     /// Remembers from an error's words that DuckDB gave up the database. Returns whether it did.
     pub(crate) fn note_failure(&self, message: &str) -> bool {
         let gave_up = ["database has been invalidated", "FATAL Error", "INTERNAL Error"];
@@ -174,6 +182,8 @@ impl Store {
             // after it was opened anew would drop the new one's lock on the file.
             if slot.as_ref().is_none_or(|database| Arc::strong_count(database) == 1) {
                 *writer = None;
+                // Nobody has borrowed any of these: a borrower holds the database.
+                self.sandboxes.empty();
                 *slot = None;
                 return Ok(());
             }
@@ -190,6 +200,8 @@ impl Store {
     fn open_again(&self, writer: &mut Option<Connection>) -> Result<(), StoreError> {
         let database = open_database(&self.path, &self.settings, self.read_only)?;
         let connection = database.connect()?;
+        self.sandboxes
+            .fill(&database, &self.settings, self.connection_setup())?;
         self.lock_down(&connection)?;
         *writer = Some(connection);
         *self
@@ -213,6 +225,8 @@ pub(crate) fn open_database(path: &Path, settings: &Settings, read_only: bool) -
         ("autoload_known_extensions", "false"),
         // A large log costs a longer checkpoint now and then; a small one costs a checkpoint every few batches.
         ("wal_autocheckpoint", "256MB"),
+        // DuckDB's own limit is nine tenths of the free space: a single query could stop all storing.
+        ("max_temp_directory_size", settings.spill_limit.as_str()),
     ];
     if let Some(threads) = &threads {
         options.push(("threads", threads));

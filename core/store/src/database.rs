@@ -4,12 +4,14 @@
 use std::ffi::{CStr, CString};
 use std::path::Path;
 use std::ptr;
+use std::time::Duration;
 
 use duckdb::arrow::array::{RecordBatch, StructArray};
 use duckdb::arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use duckdb::{Connection, ffi};
 
 use crate::StoreError;
+use crate::stop::{Ended, StopSignal, Watch};
 
 pub(crate) struct Database {
     raw: ffi::duckdb_database,
@@ -86,53 +88,33 @@ impl Database {
         &self,
         setup: Option<&str>,
         sql: &str,
-        mut each: impl FnMut(RecordBatch) -> Result<(), E>,
+        each: impl FnMut(RecordBatch) -> Result<(), E>,
     ) -> Result<(), E> {
-        let text = CString::new(sql).map_err(duckdb::Error::from)?;
+        self.query_watched(setup, sql, None, each).0
+    }
+
+    /// As [`Database::query`], and can be stopped: by a signal, and when its time is over. Says also why it was
+    /// interrupted, if it was.
+    pub(crate) fn query_watched<E: From<duckdb::Error>>(
+        &self,
+        setup: Option<&str>,
+        sql: &str,
+        watch: Option<(&StopSignal, Duration)>,
+        each: impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> (Result<(), E>, Option<Ended>) {
         let mut raw = RawQuery::default();
-        // The handles are destroyed by `RawQuery`, also when `each` fails.
-        unsafe {
-            let connected = ffi::duckdb_connect(self.raw, &mut raw.connection);
-            if connected != ffi::DuckDBSuccess {
-                return Err(failure(connected, "DuckDB gave no connection").into());
-            }
-            if let Some(setup) = setup {
-                let setup = CString::new(setup).map_err(duckdb::Error::from)?;
-                let state = ffi::duckdb_query(raw.connection, setup.as_ptr(), ptr::null_mut());
-                if state != ffi::DuckDBSuccess {
-                    return Err(failure(state, "the connection could not be set up").into());
-                }
-            }
-            let state = ffi::duckdb_query_arrow(raw.connection, text.as_ptr(), &mut raw.answer);
-            if state != ffi::DuckDBSuccess {
-                let error = ffi::duckdb_query_arrow_error(raw.answer);
-                let words = if error.is_null() {
-                    "DuckDB gave no reason".into()
-                } else {
-                    CStr::from_ptr(error).to_string_lossy()
-                };
-                return Err(failure(state, &words).into());
-            }
-            loop {
-                let mut array = FFI_ArrowArray::empty();
-                let mut at = (&raw mut array).cast();
-                let state = ffi::duckdb_query_arrow_array(raw.answer, &mut at);
-                if state != ffi::DuckDBSuccess {
-                    return Err(failure(state, "the rows could not be fetched").into());
-                }
-                if array.is_empty() {
-                    return Ok(());
-                }
-                let mut schema = FFI_ArrowSchema::empty();
-                let mut at = (&raw mut schema).cast();
-                let state = ffi::duckdb_query_arrow_schema(raw.answer, &mut at);
-                if state != ffi::DuckDBSuccess {
-                    return Err(failure(state, "the columns could not be described").into());
-                }
-                let data = from_ffi(array, &schema).map_err(|error| failure(state, &error.to_string()))?;
-                each(RecordBatch::from(StructArray::from(data)))?;
-            }
+        // The handle is destroyed by `RawQuery`.
+        let connected = unsafe { ffi::duckdb_connect(self.raw, &mut raw.connection) };
+        if connected != ffi::DuckDBSuccess {
+            return (Err(failure(connected, "DuckDB gave no connection").into()), None);
         }
+        let watch = watch.map(|(signal, time)| {
+            let connection = Interruptible(raw.connection);
+            Watch::start(signal, time, move || connection.interrupt())
+        });
+        let outcome = raw.run(setup, sql, each);
+        // The watch ends before the connection does.
+        (outcome, watch.and_then(Watch::stop))
     }
 
     /// Parses a text and binds its only statement, without running it, on a connection that ran `setup` before.
@@ -191,6 +173,69 @@ impl Database {
 struct RawQuery {
     connection: ffi::duckdb_connection,
     answer: ffi::duckdb_arrow,
+}
+
+impl RawQuery {
+    fn run<E: From<duckdb::Error>>(
+        &mut self,
+        setup: Option<&str>,
+        sql: &str,
+        mut each: impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let text = CString::new(sql).map_err(duckdb::Error::from)?;
+        // The handles are destroyed by `RawQuery`, also when `each` fails.
+        unsafe {
+            if let Some(setup) = setup {
+                let setup = CString::new(setup).map_err(duckdb::Error::from)?;
+                let state = ffi::duckdb_query(self.connection, setup.as_ptr(), ptr::null_mut());
+                if state != ffi::DuckDBSuccess {
+                    return Err(failure(state, "the connection could not be set up").into());
+                }
+            }
+            let state = ffi::duckdb_query_arrow(self.connection, text.as_ptr(), &mut self.answer);
+            if state != ffi::DuckDBSuccess {
+                let error = ffi::duckdb_query_arrow_error(self.answer);
+                let words = if error.is_null() {
+                    "DuckDB gave no reason".into()
+                } else {
+                    CStr::from_ptr(error).to_string_lossy()
+                };
+                return Err(failure(state, &words).into());
+            }
+            loop {
+                let mut array = FFI_ArrowArray::empty();
+                let mut at = (&raw mut array).cast();
+                let state = ffi::duckdb_query_arrow_array(self.answer, &mut at);
+                if state != ffi::DuckDBSuccess {
+                    return Err(failure(state, "the rows could not be fetched").into());
+                }
+                if array.is_empty() {
+                    return Ok(());
+                }
+                let mut schema = FFI_ArrowSchema::empty();
+                let mut at = (&raw mut schema).cast();
+                let state = ffi::duckdb_query_arrow_schema(self.answer, &mut at);
+                if state != ffi::DuckDBSuccess {
+                    return Err(failure(state, "the columns could not be described").into());
+                }
+                let data = from_ffi(array, &schema).map_err(|error| failure(state, &error.to_string()))?;
+                each(RecordBatch::from(StructArray::from(data)))?;
+            }
+        }
+    }
+}
+
+/// A connection that another thread may interrupt, as long as it is open.
+struct Interruptible(ffi::duckdb_connection);
+
+// DuckDB lets any thread interrupt a connection: that sets an atomic flag of it.
+unsafe impl Send for Interruptible {}
+
+impl Interruptible {
+    fn interrupt(&self) {
+        // Its `Watch` has ended before the connection is closed.
+        unsafe { ffi::duckdb_interrupt(self.0) }
+    }
 }
 
 impl Default for RawQuery {

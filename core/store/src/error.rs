@@ -47,6 +47,9 @@ pub enum StoreError {
     /// The user's SQL ran longer than it may.
     #[error("the query ran longer than {} s and was stopped; narrow it (a WHERE on start_time) or allow more time", .0.as_secs_f64())]
     TimedOut(Duration),
+    /// The query was stopped by somebody ([`crate::StopSignal`]).
+    #[error("the query was stopped")]
+    Cancelled,
     /// The user's SQL needs more memory than it may have.
     #[error("the query needs more memory than the limit of {limit}: {message}")]
     OutOfMemory {

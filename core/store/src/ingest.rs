@@ -40,6 +40,17 @@ impl Store {
         if spans.is_empty() {
             return Ok(Ingested::default());
         }
+        match self.ingest_once(spans) {
+            Err(StoreError::Database(error))
+                if error.to_string().contains("Out of Memory") && self.users_give_way() =>
+            {
+                self.ingest_once(spans)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn ingest_once(&self, spans: &[Span]) -> Result<Ingested, StoreError> {
         let latest = latest_of_each(spans);
         let kept = latest.as_deref().unwrap_or(spans);
         let batch = record_batch(kept, now_in_microseconds());
@@ -51,6 +62,7 @@ impl Store {
             .and_then(|written| Ok(connection.execute_batch("COMMIT").map(|()| written)?));
         match written {
             Ok(written) => {
+                self.note_change();
                 drop(connection);
                 self.archive_files.give_up(&self.archive_folder(), written.given_up);
                 Ok(Ingested {

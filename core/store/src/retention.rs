@@ -66,6 +66,7 @@ impl Store {
         let mut rewritten = Vec::new();
         match self.expire_before(&writer, limit, &mut rewritten) {
             Ok((expired, given_up)) => {
+                self.note_change();
                 drop(writer);
                 for day in rewritten {
                     day.marker.remove()?;

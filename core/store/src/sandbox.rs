@@ -1,19 +1,19 @@
-//! SQL that a user wrote: one read-only statement, with limits on rows, time and memory.
+//! SQL that a user wrote: one read-only statement, with limits on rows and time. (Memory: see
+//! [`crate::Settings::sandbox_memory`].)
 //!
 //! DuckDB's own parser decides what the statement is. The database may read and write only the store's own folder (see
 //! `Store::lock_down`), and the query runs in a read-only transaction.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::thread;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use duckdb::Connection;
 use duckdb::arrow::array::RecordBatch;
-use duckdb::arrow::datatypes::SchemaRef;
+use duckdb::arrow::datatypes::{Schema, SchemaRef};
 
 use crate::database::{Statement, StatementKind};
+use crate::internals::{asks_about_internals, internals_asked_about};
+use crate::stop::{StopSignal, Watch};
 use crate::{Store, StoreError};
 
 /// What a user's query may use.
@@ -25,8 +25,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Time until the query is interrupted.
     pub time: Duration,
-    /// Memory for intermediate results, in DuckDB's words.
-    pub memory: String,
+    /// Whether the query may ask DuckDB about itself: its settings, files, secrets. These name paths.
+    pub internals: bool,
 }
 
 impl Default for Limits {
@@ -35,7 +35,7 @@ impl Default for Limits {
             rows: 10_000,
             bytes: 256 << 20,
             time: Duration::from_secs(30),
-            memory: "384MB".into(),
+            internals: true,
         }
     }
 }
@@ -58,39 +58,100 @@ impl Answer {
     }
 }
 
+/// A part of an answer on its way; see [`Store::sql_each`].
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// Names and types of the columns: once, and first.
+    Columns(SchemaRef),
+    /// Some rows.
+    Rows(RecordBatch),
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Rows that were given.
+    pub rows: usize,
+    /// Whether there were more: more than the limits allow, or than the caller took.
+    pub cut: bool,
+}
+
 impl Store {
     /// Runs one read-only statement that a user wrote.
     pub fn sql(&self, sql: &str, limits: &Limits) -> Result<Answer, StoreError> {
+        let (mut columns, mut batches) = (None, Vec::new());
+        let ending = self.sql_each(sql, limits, &StopSignal::new(), |part| {
+            match part {
+                Part::Columns(schema) => columns = Some(schema),
+                Part::Rows(batch) => batches.push(batch),
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(Answer {
+            schema: columns.unwrap_or_else(|| Schema::empty().into()),
+            batches,
+            cut: ending.cut,
+        })
+    }
+
+    /// Runs one read-only statement that a user wrote, and hands over its rows as they come, so that the answer need
+    /// not fit in memory. `take` may end it early; `stop` stops it from outside. The time in which `take` works counts.
+    pub fn sql_each(
+        &self,
+        sql: &str,
+        limits: &Limits,
+        stop: &StopSignal,
+        mut take: impl FnMut(Part) -> ControlFlow<()>,
+    ) -> Result<Ending, StoreError> {
+        if stop.is_stopped() {
+            return Err(StoreError::Cancelled);
+        }
         self.check_read_only(sql)?;
-        let connection = self.reader()?;
-        check_functions(&connection, sql)?;
+        let connection = self.sandbox(limits.time, stop)?;
+        check_functions(&connection, sql, limits)?;
+        let _running = self.sandboxes.enter(stop);
         connection.execute_batch("BEGIN TRANSACTION READ ONLY")?;
-        let watch = Watch::start(connection.interrupt_handle(), limits.time);
+        let interrupt = connection.interrupt_handle();
+        let watch = Watch::start(stop, limits.time, move || interrupt.interrupt());
         let outcome = (|| {
             let mut statement = connection.prepare(sql)?;
             let stream = statement.stream_arrow([])?;
-            let schema = stream.get_schema();
-            let (mut batches, mut rows, mut bytes, mut cut) = (Vec::new(), 0, 0, false);
+            let mut ending = Ending { rows: 0, cut: false };
+            if take(Part::Columns(stream.get_schema())).is_break() {
+                return Ok(Ending { cut: true, ..ending });
+            }
+            let mut bytes = 0_usize;
             for batch in stream {
                 let batch: RecordBatch = batch?;
-                let room = limits.rows - rows;
+                let room = limits.rows - ending.rows;
                 if batch.num_rows() > room || bytes > limits.bytes {
-                    cut = true;
+                    ending.cut = true;
                     if room > 0 && bytes <= limits.bytes {
-                        batches.push(batch.slice(0, room));
+                        ending.rows += room;
+                        let _ = take(Part::Rows(batch.slice(0, room)));
                     }
                     break;
                 }
-                rows += batch.num_rows();
-                bytes += batch.get_array_memory_size();
-                batches.push(batch);
+                ending.rows += batch.num_rows();
+                bytes = bytes.saturating_add(batch.get_array_memory_size());
+                if take(Part::Rows(batch)).is_break() {
+                    ending.cut = true;
+                    break;
+                }
             }
-            Ok(Answer { schema, batches, cut })
+            Ok(ending)
         })();
-        let timed_out = watch.stop();
+        let ended = watch.stop();
         // The transaction only read: how it ends changes nothing.
         let _ = connection.execute_batch("ROLLBACK");
-        outcome.map_err(|error: duckdb::Error| self.sql_error(error, timed_out, limits))
+        outcome.map_err(
+            |error: duckdb::Error| match self.ended_error(error, ended, limits.time) {
+                // What is wrong is the user's SQL.
+                StoreError::Database(duckdb::Error::DuckDBFailure(_, Some(message))) => StoreError::Sql(message),
+                StoreError::Database(error) => StoreError::Sql(error.to_string()),
+                error => error,
+            },
+        )
     }
 
     /// Refuses all but exactly one statement that only reads.
@@ -118,70 +179,13 @@ impl Store {
             Statement::One(StatementKind::Other(name)) => Err(refused(name)),
         }
     }
-
-    fn sql_error(&self, error: duckdb::Error, timed_out: bool, limits: &Limits) -> StoreError {
-        let message = match &error {
-            duckdb::Error::DuckDBFailure(_, Some(message)) => message.clone(),
-            other => other.to_string(),
-        };
-        let stopped = self.note_failure(&message);
-        if timed_out {
-            StoreError::TimedOut(limits.time)
-        } else if stopped {
-            StoreError::Stopped { message }
-        } else if message.contains("Out of Memory") {
-            StoreError::OutOfMemory {
-                limit: self.settings.memory_limit.clone(),
-                message,
-            }
-        } else {
-            StoreError::Sql(message)
-        }
-    }
-}
-
-/// Interrupts a query when its time is over, again and again until it has ended: DuckDB drops an interrupt that comes
-/// while it prepares.
-struct Watch {
-    ended: mpsc::Sender<()>,
-    timed_out: Arc<AtomicBool>,
-    thread: thread::JoinHandle<()>,
-}
-
-impl Watch {
-    fn start(interrupt: Arc<duckdb::InterruptHandle>, time: Duration) -> Self {
-        let (ended, has_ended) = mpsc::channel();
-        let timed_out = Arc::new(AtomicBool::new(false));
-        let flag = timed_out.clone();
-        let thread = thread::spawn(move || {
-            let mut wait = time;
-            while has_ended.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
-                flag.store(true, Ordering::SeqCst);
-                interrupt.interrupt();
-                wait = Duration::from_millis(20);
-            }
-        });
-        Self {
-            ended,
-            timed_out,
-            thread,
-        }
-    }
-
-    /// Ends the watch, and says whether it had to interrupt.
-    fn stop(self) -> bool {
-        drop(self.ended);
-        // The thread only waits and interrupts: it cannot panic.
-        let _ = self.thread.join();
-        self.timed_out.load(Ordering::SeqCst)
-    }
 }
 
 /// Refuses table functions that read files by name, run a text as SQL, write the store's file, or take memory
 /// addresses. DuckDB would let the
 /// first ones read the store's own file, and closing it again drops the process' lock on it (POSIX locks belong to the
 /// process, not to the handle).
-fn check_functions(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+fn check_functions(connection: &Connection, sql: &str, limits: &Limits) -> Result<(), StoreError> {
     let refused = |name: &str| {
         Err(StoreError::Refused(format!(
             "{name} is not allowed here: queries read the store's own tables, views and macros, no files"
@@ -192,17 +196,27 @@ fn check_functions(connection: &Connection, sql: &str) -> Result<(), StoreError>
     })?;
     let tree: serde_json::Value = serde_json::from_str(&tree).map_err(|error| StoreError::Sql(error.to_string()))?;
     if tree["error"] == serde_json::Value::Bool(true) {
-        // A PIVOT that looks for its columns has no such tree: the words must do.
-        let words = sql.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-        return match words.into_iter().find(|word| is_outside(word)) {
+        // A PIVOT that looks for its columns has no such tree: the words must do. Nor has a PRAGMA.
+        if !limits.internals && after_word(sql, "pragma").is_some() {
+            return refused("PRAGMA");
+        }
+        let mut words = sql.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        return match words.find(|word| is_outside(word) || !limits.internals && asks_about_internals(word)) {
             Some(word) => refused(word),
             None => Ok(()),
         };
     }
-    match table_functions(&tree).into_iter().find(|name| is_outside(name)) {
-        Some(name) => refused(name),
-        None => Ok(()),
+    if let Some(name) = table_functions(&tree).into_iter().find(|name| is_outside(name)) {
+        return refused(name);
     }
+    if !limits.internals
+        && let Some(name) = internals_asked_about(&tree)
+    {
+        return Err(StoreError::Refused(format!(
+            "{name} is not allowed here: queries read the traces, not DuckDB's settings and files"
+        )));
+    }
+    Ok(())
 }
 
 fn explained_or_whole(sql: &str) -> &str {

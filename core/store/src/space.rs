@@ -193,10 +193,11 @@ impl Store {
     }
 
     /// Deletes every span that started before a time; of the archive every day that ended by then.
-    fn remove_before(&self, limit: i64) -> Result<u64, StoreError> {
+    pub(crate) fn remove_before(&self, limit: i64) -> Result<u64, StoreError> {
         let writer = self.writer()?;
         match self.remove_before_in_transaction(&writer, limit) {
             Ok((spans, given_up)) => {
+                self.note_change();
                 drop(writer);
                 self.archive_files.give_up(&self.archive_folder(), given_up);
                 Ok(spans)

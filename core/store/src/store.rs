@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::SystemTime;
 
@@ -8,6 +9,7 @@ use crate::archive_files::{self, ArchiveFiles};
 use crate::connections::{Connections, open_database};
 use crate::files::{self, file_error, make_folder};
 use crate::log_file::{self, LOGS, LogState};
+use crate::sandboxes::Sandboxes;
 use crate::schema::{self, Lifetime, SCHEMA_VERSION, quoted};
 use crate::{StoreError, restore};
 
@@ -18,6 +20,14 @@ pub struct Settings {
     pub memory_limit: String,
     /// Number of threads; `None`: all cores.
     pub threads: Option<usize>,
+    /// Most bytes that queries may write to the disk for want of memory, in DuckDB's words (`16GB`).
+    pub spill_limit: String,
+    /// Connections with a budget of memory of their own: so many users' queries run at a time, the next ones wait. 0:
+    /// as many as come, without such a budget.
+    pub sandboxes: usize,
+    /// What the operators of one such query (sorts, hash tables, windows) may hold before they go to the disk, in
+    /// DuckDB's words. All queries together hold at most `memory_limit`; see `core/store/src/sandboxes.rs`.
+    pub sandbox_memory: String,
 }
 
 impl Default for Settings {
@@ -25,6 +35,9 @@ impl Default for Settings {
         Self {
             memory_limit: "512MB".into(),
             threads: None,
+            spill_limit: "16GB".into(),
+            sandboxes: 0,
+            sandbox_memory: "128MB".into(),
         }
     }
 }
@@ -36,6 +49,9 @@ impl Default for Settings {
 pub struct Store {
     pub(crate) connections: Connections,
     pub(crate) archive_files: ArchiveFiles,
+    pub(crate) sandboxes: Sandboxes,
+    /// Grows with every change of what is stored; see [`Store::version`].
+    pub(crate) version: AtomicU64,
     /// Held by whoever archives, deletes, compacts or backs up: one at a time.
     pub(crate) care: Mutex<()>,
     pub(crate) path: PathBuf,
@@ -106,6 +122,8 @@ impl Store {
         let store = Self {
             connections: Connections::new(database)?,
             archive_files: ArchiveFiles::default(),
+            sandboxes: Sandboxes::default(),
+            version: AtomicU64::new(1),
             care: Mutex::new(()),
             path,
             original,
@@ -115,6 +133,9 @@ impl Store {
         };
         let connection = store.writer()?;
         store.prepare_schema(&connection)?;
+        store
+            .sandboxes
+            .fill(&*store.database_of_writer()?, &store.settings, store.connection_setup())?;
         store.lock_down(&connection)?;
         drop(connection);
         Ok(store)
@@ -177,6 +198,17 @@ impl Store {
         statements.push_str("SET enable_external_access = false; SET lock_configuration = true;");
         connection.execute_batch(&statements)?;
         Ok(())
+    }
+
+    /// A number that is another one whenever spans have come or gone since the store was opened. What is read after
+    /// asking for it is at least as new.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::SeqCst)
+    }
+
+    /// Says that what is stored has changed. To be called once the change can be seen.
+    pub(crate) fn note_change(&self) {
+        self.version.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The store's file.

@@ -6,17 +6,11 @@ use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use flockscope_model::{ReadReport, Span};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-use opentelemetry_proto::tonic::trace::v1 as proto;
-use prost::Message;
+use flockscope_otlp::Message;
 
-use super::{
-    Attributes, Context, Event, Link, MOST_MESSAGE, MessageSpans, OtlpSpan, Time, json, status_code, unreadable,
-};
+use super::{MOST_MESSAGE, move_into, unreadable};
 use crate::batch::Batch;
 use crate::compressed::{Input, ZSTD, unpack_zstd};
-use crate::json_value::Value;
 use crate::{Progress, SourceError, SpanSource};
 
 /// Reads an OTLP/protobuf file.
@@ -26,7 +20,7 @@ pub(super) struct ProtobufSource {
     prefixed: bool,
     ended: bool,
     /// Spans of the last message that did not fit into a batch.
-    rest: MessageSpans,
+    rest: Message,
     /// Number of the message, from 1.
     message: u64,
 }
@@ -40,7 +34,7 @@ impl ProtobufSource {
             input,
             prefixed,
             ended: false,
-            rest: MessageSpans::default(),
+            rest: Message::default(),
             message: 0,
         })
     }
@@ -127,8 +121,7 @@ impl SpanSource for ProtobufSource {
     fn next_batch(&mut self, report: &mut ReadReport) -> Result<Option<Vec<Span>>, SourceError> {
         let mut batch = Batch::default();
         loop {
-            self.rest
-                .move_into(&mut batch, &format!("message {}", self.message), report);
+            move_into(&mut batch, &mut self.rest, &format!("message {}", self.message), report);
             if batch.is_full() {
                 break;
             }
@@ -136,7 +129,7 @@ impl SpanSource for ProtobufSource {
                 break;
             };
             match read_message(message) {
-                Ok(spans) => self.rest = spans,
+                Ok(message) => self.rest = message,
                 Err(detail) => unreadable(report, &format!("message {}", self.message), &detail),
             }
         }
@@ -148,102 +141,17 @@ impl SpanSource for ProtobufSource {
     }
 }
 
-/// The spans of a message, which may be packed, and may be JSON.
-fn read_message(mut message: Vec<u8>) -> Result<MessageSpans, String> {
-    if message.starts_with(ZSTD) {
-        message = unpack_zstd(&message, MOST_MESSAGE).map_err(|error| error.to_string())?;
+/// Reads a message, which may be packed, and may be JSON.
+fn read_message(mut bytes: Vec<u8>) -> Result<Message, String> {
+    if bytes.starts_with(ZSTD) {
+        bytes = unpack_zstd(&bytes, MOST_MESSAGE).map_err(|error| error.to_string())?;
     }
-    if message.starts_with(b"{") {
-        return json::read_message(message);
-    }
-    let request = ExportTraceServiceRequest::decode(message.as_slice()).map_err(|error| error.to_string())?;
-    let mut spans = MessageSpans::default();
-    for resource_spans in request.resource_spans {
-        let resource = resource_spans.resource.unwrap_or_default();
-        let dropped = resource.dropped_attributes_count;
-        let attributes = pairs(resource.attributes);
-        for scope_spans in resource_spans.scope_spans {
-            let scope = scope_spans.scope.unwrap_or_default();
-            spans.push_context(Context {
-                scope_name: scope.name,
-                scope_version: scope.version,
-                scope_attributes: pairs(scope.attributes),
-                ..Context::new(attributes.clone(), dropped)
-            });
-            for span in scope_spans.spans {
-                spans.push_span(Ok(otlp_span(span)));
-            }
-        }
-    }
-    Ok(spans)
-}
-
-fn otlp_span(span: proto::Span) -> OtlpSpan {
-    let status = span.status.unwrap_or_default();
-    OtlpSpan {
-        trace_id: hex(&span.trace_id),
-        span_id: hex(&span.span_id),
-        parent_id: hex(&span.parent_span_id),
-        trace_state: span.trace_state,
-        flags: span.flags,
-        name: span.name,
-        kind: span.kind.into(),
-        start: Time::of(span.start_time_unix_nano),
-        end: Time::of(span.end_time_unix_nano),
-        attributes: pairs(span.attributes),
-        dropped_attributes: span.dropped_attributes_count,
-        events: span.events.into_iter().map(event).collect(),
-        dropped_events: span.dropped_events_count,
-        links: span.links.into_iter().map(link).collect(),
-        dropped_links: span.dropped_links_count,
-        status_code: status_code(status.code.into()),
-        status_message: status.message,
-    }
-}
-
-fn event(event: proto::span::Event) -> Event {
-    Event {
-        time: Time::of(event.time_unix_nano),
-        name: event.name,
-        attributes: pairs(event.attributes),
-        dropped_attributes: event.dropped_attributes_count,
-    }
-}
-
-fn link(link: proto::span::Link) -> Link {
-    Link {
-        trace_id: hex(&link.trace_id),
-        span_id: hex(&link.span_id),
-        trace_state: link.trace_state,
-        attributes: pairs(link.attributes),
-        dropped_attributes: link.dropped_attributes_count,
-    }
-}
-
-fn pairs(attributes: Vec<KeyValue>) -> Attributes {
-    attributes
-        .into_iter()
-        .map(|pair| (pair.key, value(pair.value)))
-        .collect()
-}
-
-fn value(any: Option<AnyValue>) -> Value {
-    use any_value::Value as Any;
-    match any.and_then(|any| any.value) {
-        // The index points into a table that only profiles have.
-        None | Some(Any::StringValueStrindex(_)) => Value::Empty,
-        Some(Any::StringValue(text)) => Value::Text(text),
-        Some(Any::BoolValue(value)) => Value::Bool(value),
-        Some(Any::IntValue(value)) => Value::Int(value),
-        Some(Any::DoubleValue(value)) => Value::Double(value),
-        Some(Any::ArrayValue(list)) => Value::List(list.values.into_iter().map(|any| value(Some(any))).collect()),
-        Some(Any::KvlistValue(list)) => Value::Object(pairs(list.values)),
-        Some(Any::BytesValue(bytes)) => Value::bytes(&bytes),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let message = if bytes.starts_with(b"{") {
+        Message::of_json_record(&bytes)
+    } else {
+        Message::of_protobuf(&bytes)
+    };
+    message.map_err(|error| error.to_string())
 }
 
 /// Whether `start`, the first bytes of a file, can be OTLP/protobuf.

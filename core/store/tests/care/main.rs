@@ -3,6 +3,7 @@
 
 mod archive;
 mod backup;
+mod clear;
 mod compaction;
 mod crash;
 mod disk_full;

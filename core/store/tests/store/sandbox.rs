@@ -217,6 +217,7 @@ fn a_query_that_needs_too_much_memory_is_an_error() {
     let store = Store::in_memory(Settings {
         memory_limit: "64MB".into(),
         threads: Some(1),
+        ..Settings::default()
     })
     .expect("a store");
     let error = store

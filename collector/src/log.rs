@@ -1,0 +1,90 @@
+//! Where the process says what it does.
+
+use std::backtrace::Backtrace;
+use std::io::{self, Write};
+use std::panic;
+use std::path::Path;
+use std::sync::Mutex;
+
+use file_rotate::compression::Compression;
+use file_rotate::suffix::AppendCount;
+use file_rotate::{ContentLimit, FileRotate};
+use flockscope_client::log_file;
+use flockscope_configuration::LogLevel;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// The log is moved aside (`serve.log.1`) when it is this large, and the one before it goes.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Words for a filter finer than the level: `RUST_LOG=flockscope_ingest=trace`.
+const FILTER_VARIABLE: &str = "FLOCKSCOPE_LOG";
+
+/// Begins to log: into the file beside the store for a process that nobody watches, else to stderr.
+pub(crate) fn begin(store: &Path, is_detached: bool, level: LogLevel) {
+    if is_detached {
+        let file = FileRotate::new(
+            log_file(store),
+            AppendCount::new(1),
+            ContentLimit::BytesSurpassed(MOST_BYTES),
+            Compression::None,
+            private(),
+        );
+        install(level, Mutex::new(file), false);
+    } else {
+        install(level, io::stderr, io::IsTerminal::is_terminal(&io::stderr()));
+    }
+    log_panics();
+}
+
+/// The log may hold parts of what was traced: it is for its owner only.
+#[cfg(unix)]
+fn private() -> Option<std::fs::OpenOptions> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).create(true).append(true).mode(0o600);
+    Some(options)
+}
+
+#[cfg(not(unix))]
+fn private() -> Option<std::fs::OpenOptions> {
+    None
+}
+
+fn install<W>(level: LogLevel, writer: W, is_terminal: bool)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let level = match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    // The libraries below have much to say that only their developers understand.
+    let quiet = format!("{level},h2=info,hyper=info,hyper_util=info,tower=info");
+    let filter = std::env::var(FILTER_VARIABLE)
+        .ok()
+        .and_then(|words| EnvFilter::try_new(words).ok())
+        .unwrap_or_else(|| EnvFilter::new(quiet));
+    let begun = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(is_terminal)
+        .with_writer(writer)
+        .try_init();
+    if let Err(error) = begun {
+        let _ = writeln!(io::stderr(), "the log goes on as it did before: {error}");
+    }
+}
+
+/// A panic ends one thread or one request; the log tells of it.
+fn log_panics() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        let place = panicked.location().map(ToString::to_string).unwrap_or_default();
+        let message = panicked.payload_as_str().unwrap_or("a panic without words");
+        tracing::error!(place, backtrace = %Backtrace::capture(), "a fault of this program: {message}");
+        before(panicked);
+    }));
+}

@@ -1,0 +1,226 @@
+//! What the process knows of itself, for the API.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flockscope_api::{BackupMade, Check, Measurement, MeasurementKind, Process, ProcessError, Setting};
+use flockscope_client::LiveFile;
+use flockscope_configuration::Effective;
+use flockscope_ingest::Ingest;
+use flockscope_protocol::{DiscoveryRecord, OtlpStatus, ProcessStatus, process_folder};
+use flockscope_store::{Cleared, Store};
+use tokio::runtime::Handle;
+
+use crate::care::Care;
+use crate::end::{End, Ended};
+use crate::figures::{self, Figures};
+
+/// Sections of the configuration that concern everybody who asks, not only those who run the process.
+const PUBLIC_SECTIONS: [&str; 3] = ["filters", "retention", "sql"];
+
+/// With less room than this spans can soon no longer be taken.
+const LEAST_ROOM: u64 = 64 << 20;
+
+/// How long spans that were accepted may take to reach the store before it is cleared.
+const FLUSH_TIME: Duration = Duration::from_secs(30);
+
+/// The process around the API.
+pub(crate) struct State {
+    pub(crate) record: DiscoveryRecord,
+    pub(crate) store: PathBuf,
+    pub(crate) follow: Option<PathBuf>,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) effective: Vec<Effective>,
+    pub(crate) ingest: Ingest,
+    pub(crate) live: Mutex<Option<LiveFile>>,
+    pub(crate) care: Mutex<Option<Care>>,
+    pub(crate) otlp: Mutex<OtlpState>,
+    /// What a person should know, from the start.
+    pub(crate) notes: Vec<String>,
+    pub(crate) end: End,
+    pub(crate) runtime: Handle,
+}
+
+/// State of the receivers.
+#[derive(Debug, Clone)]
+pub(crate) struct OtlpState {
+    pub(crate) grpc: OtlpStatus,
+    pub(crate) http: OtlpStatus,
+}
+
+/// Which receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Receiver {
+    Grpc,
+    Http,
+}
+
+impl State {
+    pub(crate) fn set_receiver(&self, receiver: Receiver, status: OtlpStatus) {
+        let mut otlp = locked(&self.otlp);
+        match receiver {
+            Receiver::Grpc => otlp.grpc = status,
+            Receiver::Http => otlp.http = status,
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = self.notes.clone();
+        let otlp = locked(&self.otlp).clone();
+        for (name, status) in [("gRPC", &otlp.grpc), ("HTTP", &otlp.http)] {
+            if let OtlpStatus::Unavailable { reason } = status {
+                notes.push(format!("no OTLP over {name}: {reason}"));
+            }
+        }
+        if let Some(trouble) = locked(&self.live).as_ref().and_then(|live| live.state().trouble) {
+            notes.push(format!("the Flock file can't be followed right now: {trouble}"));
+        }
+        if let Some(trouble) = locked(&self.care).as_ref().and_then(|care| care.last().trouble) {
+            notes.push(format!("old spans could not be removed: {trouble}"));
+        }
+        let counters = self.ingest.counters();
+        if let Some(error) = counters.last_error.filter(|_| counters.waiting_spans > 0) {
+            notes.push(format!(
+                "{} spans wait to be stored: {}",
+                counters.waiting_spans, error.message
+            ));
+        }
+        notes
+    }
+}
+
+impl Process for State {
+    fn status(&self) -> ProcessStatus {
+        let otlp = locked(&self.otlp).clone();
+        ProcessStatus {
+            pid: self.record.pid,
+            instance: self.record.instance.clone(),
+            version: self.record.version.clone(),
+            started_at: self.record.started_at,
+            store: Some(self.store.display().to_string()),
+            following: self.follow.as_ref().map(|file| file.display().to_string()),
+            otlp_grpc: otlp.grpc,
+            otlp_http: otlp.http,
+            ends_when_idle_for_s: self.idle.map(|idle| idle.as_secs()),
+            // The API asks the store.
+            spans: 0,
+            traces: 0,
+            notes: self.notes(),
+        }
+    }
+
+    fn configuration(&self) -> Vec<Setting> {
+        self.effective.iter().map(setting).collect()
+    }
+
+    fn measurements(&self) -> Vec<Measurement> {
+        let mut figures = Figures(figures::of_ingest(&self.ingest.counters()));
+        if let Some(care) = locked(&self.care).as_ref() {
+            let last = care.last();
+            let help = "How long the last round of the retention took";
+            figures.add(
+                "retention_seconds",
+                help,
+                MeasurementKind::Gauge,
+                last.took.as_secs_f64(),
+                None,
+            );
+            figures.counter(
+                "retention_removed_spans",
+                "Spans that the retention removed",
+                last.removed,
+            );
+        }
+        if let Some(live) = locked(&self.live).as_ref() {
+            let state = live.state();
+            figures.counter(
+                "followed_spans",
+                "Spans that were read from the Flock file",
+                state.report.read,
+            );
+            let skipped = state.report.skipped_total();
+            figures.counter("followed_skipped_spans", "Spans of it that were left out", skipped);
+        }
+        if let Ok(room) = self.room() {
+            figures.gauge("disk_free_bytes", "Room on the disk of the store", room);
+        }
+        figures.0
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        let counters = self.ingest.counters();
+        let is_stuck = counters.waiting_spans > 0 && counters.last_error.is_some();
+        let is_full = self.room().is_ok_and(|room| room < LEAST_ROOM);
+        vec![
+            check("ingest", is_stuck, "spans that were accepted can't be stored right now"),
+            check("disk", is_full, "the disk is nearly full"),
+        ]
+    }
+
+    fn clear(&self, store: &Store) -> Result<Cleared, ProcessError> {
+        // What was accepted before counts as seen: it must not come back after it was cleared.
+        let flushed = self
+            .runtime
+            .block_on(async { tokio::time::timeout(FLUSH_TIME, self.ingest.flush()).await });
+        if flushed.is_err() {
+            return Err(ProcessError::CannotDo(
+                "spans that were accepted can't be stored right now; try again later".into(),
+            ));
+        }
+        Ok(store.clear()?)
+    }
+
+    fn backup(&self, store: &Store) -> Result<BackupMade, ProcessError> {
+        let name = name_of_backup();
+        let folder = process_folder(&self.store).join("backups");
+        std::fs::create_dir_all(&folder).map_err(|error| ProcessError::Failed(error.to_string()))?;
+        let manifest = store.backup(&folder.join(&name), |_| {})?;
+        Ok(BackupMade {
+            name,
+            spans: manifest.stored_spans + manifest.archived_spans,
+            bytes: manifest.files.iter().map(|file| file.bytes).sum(),
+        })
+    }
+
+    fn stop(&self) {
+        self.end.tell(Ended::Asked);
+    }
+}
+
+impl State {
+    fn room(&self) -> std::io::Result<u64> {
+        fs4::available_space(process_folder(&self.store))
+    }
+}
+
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn check(name: &str, is_bad: bool, detail: &str) -> Check {
+    Check {
+        name: name.into(),
+        ok: !is_bad,
+        detail: is_bad.then(|| detail.to_owned()),
+    }
+}
+
+fn setting(effective: &Effective) -> Setting {
+    let is_public = PUBLIC_SECTIONS
+        .iter()
+        .any(|section| effective.key.split('.').next() == Some(section));
+    Setting {
+        name: effective.key.into(),
+        value: effective.value.clone().into(),
+        source: effective.origin.to_string(),
+        public: is_public,
+    }
+}
+
+/// `2026-11-23T09-30-00Z`: sorts by time, and is a file name everywhere.
+fn name_of_backup() -> String {
+    chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
+        .format("%Y-%m-%dT%H-%M-%SZ")
+        .to_string()
+}

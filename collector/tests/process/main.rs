@@ -1,0 +1,10 @@
+//! The core process from outside: started, found, killed, stopped, asked.
+#![cfg(unix)]
+
+mod flock_writer;
+mod living;
+mod otlp_sender;
+mod questions;
+mod scene;
+mod starting;
+mod taking_in;
