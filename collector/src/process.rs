@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 
 use crate::activity::Activity;
 use crate::care::Care;
-use crate::end::{self, End, Ended};
+use crate::end::{self, End, Ended, Signals};
 use crate::error::RunError;
 use crate::parts;
 use crate::run::{Options, Ready};
@@ -137,7 +137,8 @@ pub(crate) async fn process(options: Options) -> Result<Ended, RunError> {
     servers.receive(Receiver::Grpc, bound.grpc, grpc, bound.tls.clone(), state.clone());
     servers.receive(Receiver::Http, bound.http, http, bound.tls.clone(), state.clone());
 
-    tokio::spawn(tell_of_signals(end.clone()));
+    // Before the record is there: who reads it may end the process at once.
+    tell_of_signals(end.clone());
     up_to_date(&state, &ingest).await;
     let file = DiscoveryFile::of_store(&served.store);
     let written = file.write(&record);
@@ -236,9 +237,15 @@ async fn idle_end(idle: Option<Duration>, activity: &Activity) {
     }
 }
 
-async fn tell_of_signals(end: End) {
-    match end::signal().await {
-        Ok(()) => end.tell(Ended::Signal),
+/// Catches signals from now on.
+fn tell_of_signals(end: End) {
+    match Signals::catch() {
+        Ok(signals) => {
+            tokio::spawn(async move {
+                signals.wait().await;
+                end.tell(Ended::Signal);
+            });
+        }
         Err(error) => tracing::error!(%error, "signals can't be caught; flockscope stop ends the process"),
     }
 }

@@ -22,6 +22,10 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_flockscope-process-for-test
 /// A hung test is worse than a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A process that lost the race to serve a store may get its turn when a test has killed the winner and ended. It then
+/// ends by itself.
+pub(crate) const LEFT_OVER_TIME: Duration = Duration::from_secs(120);
+
 pub(crate) struct Scene {
     folder: TempDir,
     notes: Arc<Mutex<Vec<String>>>,
@@ -57,6 +61,7 @@ impl Scene {
         ConnectOptions {
             program: Some(PROGRAM.into()),
             wait: PATIENCE,
+            idle: Some(LEFT_OVER_TIME),
             note: Arc::new(move |note| notes.lock().expect("no panic").push(note.to_owned())),
             ..ConnectOptions::default()
         }

@@ -101,9 +101,11 @@ fn serve(arguments: Arguments) -> ExitCode {
 #[tokio::main(flavor = "current_thread")]
 async fn start(arguments: Arguments) -> ExitCode {
     let located = Located::Store { file: arguments.store };
-    let connection = Connection::open(&located, ConnectOptions::default())
-        .await
-        .expect("a process");
+    let options = ConnectOptions {
+        idle: Some(Duration::from_secs(120)),
+        ..ConnectOptions::default()
+    };
+    let connection = Connection::open(&located, options).await.expect("a process");
     let status = connection.status().await.expect("a status").expect("a process");
     println!("{}", status.pid);
     ExitCode::SUCCESS
