@@ -161,9 +161,8 @@ impl Queue {
             let mut state = self.state.lock();
             state.spans_taken = 0;
             state.bytes_taken = 0;
+            self.set_stored(&state, |stored| stored.saturating_add(batches));
         }
-        self.stored
-            .send_modify(|stored| *stored = stored.saturating_add(batches));
         self.room.notify_waiters();
     }
 
@@ -268,6 +267,26 @@ mod tests {
     }
 
     const LONG: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn who_drains_is_woken_when_all_is_stored() {
+        let queue = Arc::new(queue(Gather {
+            time: LONG,
+            spans: 10,
+            bytes: 1000,
+        }));
+        queue.state.lock().pushed = 1;
+        let drained = std::thread::spawn({
+            let queue = queue.clone();
+            move || queue.drain(Duration::from_secs(20))
+        });
+        // Once the flag can be seen, the lock was given up: by waiting.
+        while !queue.state.lock().is_draining {
+            std::thread::yield_now();
+        }
+        queue.stored(1);
+        assert!(drained.join().expect("no panic"));
+    }
 
     #[test]
     fn the_writer_gets_batches_in_order_and_within_its_limits() {
