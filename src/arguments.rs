@@ -34,8 +34,8 @@ pub(crate) struct GlobalArguments {
     /// Where the traces are: a Flock file, a store, a project's folder, or a Parquet, OTLP or Jaeger file
     #[arg(long, global = true, value_name = "PATH", help_heading = GLOBAL)]
     pub(crate) db: Option<PathBuf>,
-    /// Open the store in this process, even if another process keeps it
-    #[arg(long, global = true, help_heading = GLOBAL)]
+    /// Ask and start no other process: open the store in this one (also: FLOCKSCOPE_IN_PROCESS=true)
+    #[arg(long, global = true, env = "FLOCKSCOPE_IN_PROCESS", hide_env = true, value_parser = clap::builder::FalseyValueParser::new(), help_heading = GLOBAL)]
     pub(crate) in_process: bool,
     /// Colours; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", alias = "color", help_heading = GLOBAL)]

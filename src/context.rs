@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flockscope_client::{Located, Opened, Options, Progress, Removed, Retention, locate};
+use flockscope_client::{Located, Opened, Options, Progress, Removed, locate};
 use flockscope_configuration::{Configuration, Sources};
 use flockscope_model::ReadReport;
 use flockscope_redaction::Redactor;
@@ -58,31 +58,48 @@ impl Context {
         Ok(locate(&Self::working_directory()?, self.given())?)
     }
 
-    /// Finds the traces that are meant. If a process keeps them, it is asked; else they are opened here, up to date.
+    /// Whether no other process is to be asked.
+    pub(crate) fn in_process(&self) -> bool {
+        self.arguments.in_process
+    }
+
+    /// Finds the traces that are meant, and asks the process that keeps them; that of a project is started if need be.
+    /// Where there is none, they are opened here, up to date.
     pub(crate) fn traces(&self) -> Result<Traces, Failure> {
         let located = self.locate()?;
-        if !self.arguments.in_process
-            && let Some(traces) = Traces::kept(&located)?
-        {
+        if let Some(traces) = Traces::kept_or_started(self, &located)? {
             return Ok(traces);
         }
-        let opened = self.open_located(&located, Retention::of_project(located.project_folder())?)?;
-        Ok(Traces::Opened(Box::new(opened)))
+        Ok(Traces::Opened(Box::new(
+            self.open_located(&located, self.opening(&located)?)?,
+        )))
     }
 
     /// Finds the traces that are meant and opens them, up to date.
     pub(crate) fn open(&self) -> Result<Opened, Failure> {
         let located = self.locate()?;
-        self.open_located(&located, Retention::of_project(located.project_folder())?)
+        self.open_located(&located, self.opening(&located)?)
+    }
+
+    /// How the settings say that traces are opened.
+    pub(crate) fn opening(&self, located: &Located) -> Result<Options, Failure> {
+        let sources = match located.project_folder() {
+            Some(folder) => Sources::of_project(folder),
+            None => Sources::of_environment(),
+        };
+        let loaded = Configuration::load(&sources).map_err(|problems| Failure::Failed(problems.to_string()))?;
+        let rules = flockscope_collector::redaction_rules(&loaded.configuration);
+        let redactor = Redactor::new(&rules).map_err(|error| Failure::Failed(error.to_string()))?;
+        let keeps_history = located.served().is_some_and(|served| served.keeps_history);
+        Ok(Options {
+            retention: flockscope_collector::retention(&loaded.configuration, keeps_history),
+            redactor: Arc::new(redactor),
+            settings: Settings::default(),
+        })
     }
 
     /// Opens what was found.
-    pub(crate) fn open_located(&self, located: &Located, retention: Retention) -> Result<Opened, Failure> {
-        let options = Options {
-            retention,
-            redactor: redactor(located)?,
-            settings: Settings::default(),
-        };
+    pub(crate) fn open_located(&self, located: &Located, options: Options) -> Result<Opened, Failure> {
         let mut bar = Bar::new("reading traces", self.quiet());
         let opened = flockscope_client::open(located, &options, &mut |progress: Progress| bar.show(progress))?;
         drop(bar);
@@ -151,16 +168,4 @@ impl Context {
         }
         Ok(())
     }
-}
-
-/// What makes secrets unreadable, as the settings of the project say.
-pub(crate) fn redactor(located: &Located) -> Result<Arc<Redactor>, Failure> {
-    let sources = match located.project_folder() {
-        Some(folder) => Sources::of_project(folder),
-        None => Sources::of_environment(),
-    };
-    let loaded = Configuration::load(&sources).map_err(|problems| Failure::Failed(problems.to_string()))?;
-    let rules = flockscope_collector::redaction_rules(&loaded.configuration);
-    let redactor = Redactor::new(&rules).map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(Arc::new(redactor))
 }

@@ -79,6 +79,36 @@ impl Drop for Bar {
     }
 }
 
+/// Turns while something takes longer whose progress nobody knows, and goes away when it is dropped.
+pub(crate) struct Spinner(ProgressBar);
+
+impl Spinner {
+    /// For work named in words. Without a terminal nothing is ever shown.
+    pub(crate) fn new(what: &'static str, quiet: bool) -> Self {
+        let is_wanted = !quiet && stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(
+            None,
+            if is_wanted {
+                ProgressDrawTarget::stderr()
+            } else {
+                ProgressDrawTarget::hidden()
+            },
+        );
+        bar.set_style(style("{spinner} {msg} ({elapsed})"));
+        bar.set_message(what);
+        if is_wanted {
+            bar.enable_steady_tick(Duration::from_millis(250));
+        }
+        Self(bar)
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -1,6 +1,7 @@
 //! The traces that a command asks: those of the process that keeps them, or a store that is opened here.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flockscope_analytics::calls::{self, Call};
 use flockscope_client::{ClientError, ConnectOptions, Connection, Located, Opened, bytes_on_disk};
@@ -8,7 +9,9 @@ use flockscope_store::{Answer, Limits, Window};
 use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::failure::Failure;
+use crate::context::Context;
+use crate::failure::{Failure, printable};
+use crate::progress::Spinner;
 
 /// Traces that can be asked.
 pub(crate) enum Traces {
@@ -28,23 +31,68 @@ pub(crate) struct Kept {
 impl Traces {
     /// The process that keeps the traces, if one runs.
     pub(crate) fn kept(located: &Located) -> Result<Option<Self>, Failure> {
-        let Some(served) = located.served() else {
-            return Ok(None);
-        };
         let options = ConnectOptions {
             start: false,
             ..ConnectOptions::default()
         };
-        let runtime = runtime()?;
-        match runtime.block_on(Connection::open(located, options)) {
-            Ok(connection) => Ok(Some(Self::Kept(Kept {
-                connection,
-                runtime,
-                store: served.store,
-            }))),
+        match Self::connected(located, options) {
             Err(ClientError::NotRunning { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+            outcome => Ok(outcome?),
         }
+    }
+
+    /// The process that keeps the traces; that of a project is started if none runs. None where no process is wanted, or
+    /// can be.
+    pub(crate) fn kept_or_started(context: &Context, located: &Located) -> Result<Option<Self>, Failure> {
+        if context.in_process() {
+            return Ok(None);
+        }
+        if !located.served().is_some_and(|served| served.keeps_history) || located.project_folder().is_none() {
+            return Self::kept(located);
+        }
+        let spinner = Spinner::new("starting the process that keeps the traces", context.quiet());
+        let note = {
+            let quiet = context.quiet();
+            move |words: &str| {
+                if !quiet {
+                    eprintln!("note: {}", printable(words));
+                }
+            }
+        };
+        let options = ConnectOptions {
+            note: Arc::new(note),
+            ..ConnectOptions::default()
+        };
+        let outcome = Self::connected(located, options);
+        drop(spinner);
+        match outcome {
+            Err(error @ (ClientError::NotStarted { .. } | ClientError::File { .. })) => {
+                let message = error.to_string();
+                let first = message.lines().next().unwrap_or_default();
+                context.note(&format!("note: {first}; the store is opened by this command alone"));
+                Ok(None)
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
+    fn connected(located: &Located, options: ConnectOptions) -> Result<Option<Self>, ClientError> {
+        let Some(served) = located.served() else {
+            return Ok(None);
+        };
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| ClientError::File {
+                path: PathBuf::new(),
+                source,
+            })?;
+        let connection = runtime.block_on(Connection::open(located, options))?;
+        Ok(Some(Self::Kept(Kept {
+            connection,
+            runtime,
+            store: served.store,
+        })))
     }
 
     /// The rows of an analysis.
@@ -88,6 +136,13 @@ impl Traces {
             Self::Kept(kept) => bytes_on_disk(&kept.store)
                 .map_err(|error| Failure::Failed(format!("{}: {error}", kept.store.display()))),
         }
+    }
+}
+
+impl Kept {
+    /// Runs what asks the process.
+    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.runtime.block_on(work(&self.connection))
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is done to the store from time to time: the oldest spans go.
+//! What is done to the store from time to time: spans that are too old go each hour, and those for which there is no
+//! more room within a minute.
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -11,13 +12,23 @@ use flockscope_protocol::Event;
 use flockscope_store::Store;
 use tokio::sync::broadcast;
 
-const INTERVAL: Duration = Duration::from_secs(3600);
+/// How often the store's size is looked at: spans may come by the gigabyte in an hour.
+const SIZE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How often old spans are looked for.
+const AGE_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Keeps the store to what is to be kept, in a thread of its own.
 pub(crate) struct Care {
     last: Arc<Mutex<LastCare>>,
-    stop: mpsc::Sender<()>,
+    words: mpsc::Sender<Word>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread is told.
+enum Word {
+    Keep(Retention),
+    Stop,
 }
 
 /// How the last round went.
@@ -32,30 +43,31 @@ pub(crate) struct LastCare {
 }
 
 impl Care {
-    /// Begins with a first round at once, and goes on each hour.
+    /// Begins with a first round at once, and goes on.
     pub(crate) fn start(store: Arc<Store>, retention: Retention, events: broadcast::Sender<Event>) -> io::Result<Self> {
         let last = Arc::new(Mutex::new(LastCare::default()));
-        let (stop, stopping) = mpsc::channel();
-        let shared = last.clone();
-        let thread = thread::Builder::new().name("retention".into()).spawn(move || {
-            loop {
-                let round = one_round(&store, &retention, &events);
-                let mut last = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                last.took = round.took;
-                last.removed += round.removed;
-                last.trouble = round.trouble;
-                drop(last);
-                match stopping.recv_timeout(INTERVAL) {
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-                }
-            }
-        })?;
+        let (words, told) = mpsc::channel();
+        let mut rounds = Rounds {
+            store,
+            retention,
+            events,
+            last: last.clone(),
+            looked_for_old: None,
+        };
+        let thread = thread::Builder::new()
+            .name("retention".into())
+            .spawn(move || rounds.run(&told))?;
         Ok(Self {
             last,
-            stop,
+            words,
             thread: Some(thread),
         })
+    }
+
+    /// Keeps to something else from now on.
+    pub(crate) fn keep(&self, retention: Retention) {
+        // The thread is gone only when the process ends.
+        let _ = self.words.send(Word::Keep(retention));
     }
 
     /// How the last round went.
@@ -67,7 +79,7 @@ impl Care {
 impl Drop for Care {
     fn drop(&mut self) {
         // The thread is gone already if nobody receives this.
-        let _ = self.stop.send(());
+        let _ = self.words.send(Word::Stop);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -76,23 +88,63 @@ impl Drop for Care {
     }
 }
 
-fn one_round(store: &Store, retention: &Retention, events: &broadcast::Sender<Event>) -> LastCare {
-    let begun = Instant::now();
-    let kept = retention.keep_to(store);
-    let took = begun.elapsed();
-    let (removed, trouble) = match kept {
-        Ok(removed) => (spans(&removed), None),
-        Err(error) => {
-            tracing::error!(%error, "old spans could not be removed");
-            (0, Some(error.to_string()))
+struct Rounds {
+    store: Arc<Store>,
+    retention: Retention,
+    events: broadcast::Sender<Event>,
+    last: Arc<Mutex<LastCare>>,
+    looked_for_old: Option<Instant>,
+}
+
+impl Rounds {
+    fn run(&mut self, told: &mpsc::Receiver<Word>) {
+        loop {
+            self.one_round();
+            match told.recv_timeout(SIZE_INTERVAL) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Word::Keep(retention)) => {
+                    self.retention = retention;
+                    self.looked_for_old = None;
+                }
+                Ok(Word::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
-    };
-    if removed > 0 {
-        tracing::info!(spans = removed, ?took, "the oldest spans were removed");
-        // Nobody listens: that is no fault.
-        let _ = events.send(Event::SpansRemoved { spans: removed });
     }
-    LastCare { took, removed, trouble }
+
+    fn one_round(&mut self) {
+        let is_due = self
+            .looked_for_old
+            .is_none_or(|looked| looked.elapsed() >= AGE_INTERVAL);
+        let due = Retention {
+            days: self.retention.days.filter(|_| is_due),
+            bytes: self.retention.bytes,
+        };
+        if due == Retention::default() && !is_due {
+            return;
+        }
+        let begun = Instant::now();
+        let kept = due.keep_to(&self.store);
+        let took = begun.elapsed();
+        let (removed, trouble) = match kept {
+            Ok(removed) => (spans(&removed), None),
+            Err(error) => {
+                tracing::error!(%error, "old spans could not be removed");
+                (0, Some(error.to_string()))
+            }
+        };
+        if is_due {
+            self.looked_for_old = Some(begun);
+        }
+        if removed > 0 {
+            tracing::info!(spans = removed, ?took, "the oldest spans were removed");
+            // Nobody listens: that is no fault.
+            let _ = self.events.send(Event::SpansRemoved { spans: removed });
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.took = took;
+        last.removed += removed;
+        last.trouble = trouble;
+    }
 }
 
 fn spans(removed: &Removed) -> u64 {

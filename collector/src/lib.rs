@@ -15,11 +15,13 @@ mod parts;
 mod process;
 mod run;
 mod servers;
+mod settings_files;
 mod sink;
 mod state;
 
 pub use end::Ended;
 pub use error::RunError;
 pub use listening::BindError;
-pub use parts::redaction_rules;
+pub use parts::{redaction_rules, retention};
 pub use run::{Options, Ready, run};
+pub use settings_files::SettingsFiles;

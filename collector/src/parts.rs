@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
-use flockscope_api::SqlLimits;
+use flockscope_api::{SqlBudgets, SqlLimits};
+use flockscope_client::Retention;
 use flockscope_configuration::{Configuration, OnwardProtocol};
 use flockscope_ingest::{Filter, OnwardSettings};
 use flockscope_protocol::process_folder;
@@ -17,10 +18,14 @@ use crate::jwks::jwks_from_network;
 const MOST_LOCAL_ROWS: u64 = 10_000_000;
 const MOST_LOCAL_TIME: Duration = Duration::from_secs(600);
 
+/// Memory of the database while spans are stored and nobody asks: enough for the largest batches.
+const RESTING_MEMORY: u64 = 96 << 20;
+
 pub(crate) fn of_store(configuration: &Configuration) -> flockscope_store::Settings {
     let bytes = |bytes: u64| format!("{bytes}B");
     flockscope_store::Settings {
         memory_limit: bytes(configuration.store.memory),
+        resting_memory: Some(bytes(configuration.store.memory.min(RESTING_MEMORY))),
         threads: configuration.store.threads,
         sandboxes: configuration.sql.concurrent,
         sandbox_memory: bytes(configuration.sql.memory),
@@ -35,6 +40,9 @@ pub fn redaction_rules(configuration: &Configuration) -> Rules {
         enabled: redaction.enabled,
         keys: redaction.keys.clone(),
         patterns: redaction.patterns.clone(),
+        emails: redaction.emails,
+        cards: redaction.cards,
+        allow: redaction.allow.clone(),
         ..Rules::default()
     }
 }
@@ -110,25 +118,43 @@ fn of_jwt(configuration: &Configuration) -> Option<JwtSettings> {
 
 pub(crate) fn of_api(configuration: &Configuration) -> flockscope_api::Settings {
     let sql = &configuration.sql;
-    let network_sql = SqlLimits {
+    flockscope_api::Settings {
+        queries: sql.concurrent.saturating_add(1),
+        sql_queries: sql.concurrent,
+        queries_of_caller: sql.concurrent,
+        sql: sql_budgets(configuration),
+        metrics: configuration.api.metrics,
+        ..flockscope_api::Settings::default()
+    }
+}
+
+/// What the SQL of users may use.
+pub(crate) fn sql_budgets(configuration: &Configuration) -> SqlBudgets {
+    let sql = &configuration.sql;
+    let network = SqlLimits {
         rows: sql.rows,
         most_rows: sql.rows,
         bytes: size(sql.answer_size),
         time: sql.time,
         most_time: sql.time,
     };
-    flockscope_api::Settings {
-        queries: sql.concurrent.saturating_add(1),
-        sql_queries: sql.concurrent,
-        queries_of_caller: sql.concurrent,
-        local_sql: SqlLimits {
-            most_rows: MOST_LOCAL_ROWS.max(sql.rows),
-            most_time: MOST_LOCAL_TIME.max(sql.time),
-            ..network_sql.clone()
+    let local = SqlLimits {
+        most_rows: MOST_LOCAL_ROWS.max(sql.rows),
+        most_time: MOST_LOCAL_TIME.max(sql.time),
+        ..network.clone()
+    };
+    SqlBudgets::new(local, network)
+}
+
+/// What the store keeps. One that only mirrors a file keeps what that file has.
+pub fn retention(configuration: &Configuration, keeps_history: bool) -> Retention {
+    let retention = &configuration.retention;
+    match keeps_history {
+        true => Retention {
+            days: retention.days,
+            bytes: retention.max_size,
         },
-        network_sql,
-        metrics: configuration.api.metrics,
-        ..flockscope_api::Settings::default()
+        false => Retention::default(),
     }
 }
 

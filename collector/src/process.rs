@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flockscope_api::Api;
-use flockscope_client::{Following, LiveFile, Retention};
+use flockscope_client::{Following, LiveFile};
 use flockscope_ingest::Ingest;
 use flockscope_protocol::{DiscoveryFile, DiscoveryRecord, Event, process_folder};
 use flockscope_redaction::Redactor;
@@ -23,8 +23,9 @@ use crate::error::RunError;
 use crate::parts;
 use crate::run::{Options, Ready};
 use crate::servers::{Servers, bind_all, first_status};
+use crate::settings_files::SettingsWatch;
 use crate::sink::StoreSink;
-use crate::state::{OtlpState, Receiver, State, locked};
+use crate::state::{OtlpState, Receiver, SettingsState, State, locked};
 
 /// Events that wait for a slow listener.
 const WAITING_EVENTS: usize = 4096;
@@ -43,6 +44,7 @@ pub(crate) async fn process(options: Options) -> Result<Ended, RunError> {
     let Options {
         served,
         loaded,
+        settings: settings_files,
         is_detached,
         idle,
         ready,
@@ -69,7 +71,7 @@ pub(crate) async fn process(options: Options) -> Result<Ended, RunError> {
     };
     let live = match &served.follow {
         Some(file) => {
-            let following = Following::resume(&store, file)?.redacting(redactor);
+            let following = Following::resume(&store, file)?.redacting(redactor.clone());
             let live = LiveFile::start(store.clone(), following, served.keeps_history, sink);
             Some(live.map_err(RunError::System)?)
         }
@@ -78,15 +80,7 @@ pub(crate) async fn process(options: Options) -> Result<Ended, RunError> {
             None
         }
     };
-    let retention = Retention {
-        days: configuration.retention.days,
-        bytes: configuration.retention.max_size,
-    };
-    let retention = if served.keeps_history {
-        retention
-    } else {
-        Retention::default()
-    };
+    let retention = parts::retention(configuration, served.keeps_history);
     let care = Care::start(store.clone(), retention, events.clone()).map_err(RunError::System)?;
 
     let end = End::new();
@@ -99,13 +93,18 @@ pub(crate) async fn process(options: Options) -> Result<Ended, RunError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: now(),
     };
+    let api_settings = parts::of_api(configuration);
     let state = Arc::new(State {
         record: record.clone(),
         store: served.store.clone(),
         follow: served.follow.clone(),
         idle,
-        effective: loaded.effective.clone(),
+        keeps_history: served.keeps_history,
+        settings: Mutex::new(SettingsState::new(&loaded)),
+        sql: api_settings.sql.clone(),
         ingest: ingest.clone(),
+        redactor: redactor.clone(),
+        events: events.clone(),
         live: Mutex::new(live),
         care: Mutex::new(Some(care)),
         otlp: Mutex::new(OtlpState {
@@ -121,7 +120,7 @@ pub(crate) async fn process(options: Options) -> Result<Ended, RunError> {
         events: events.clone(),
         process: state.clone(),
         instance: record.instance.clone(),
-        settings: parts::of_api(configuration),
+        settings: api_settings,
         viewer: configuration.api.viewer_folder.clone(),
     };
     let activity = Activity::new();
@@ -154,6 +153,7 @@ pub(crate) async fn process(options: Options) -> Result<Ended, RunError> {
         status: flockscope_api::Process::status(&*state),
     });
 
+    let watch = SettingsWatch::start(settings_files, state.clone()).map_err(RunError::System)?;
     let why = tokio::select! {
         why = end.told() => why,
         () = idle_end(idle, &activity) => Ended::Idle,
@@ -166,6 +166,7 @@ pub(crate) async fn process(options: Options) -> Result<Ended, RunError> {
     on_a_thread({
         let state = state.clone();
         move || {
+            drop(watch);
             // The last look at the Flock file, and what was accepted and not stored yet.
             drop(locked(&state.live).take());
             state.ingest.close();

@@ -12,6 +12,7 @@ use crate::end::Ended;
 use crate::error::RunError;
 use crate::log;
 use crate::process::process;
+use crate::settings_files::SettingsFiles;
 
 /// After its end a process waits no longer than this for threads that still work.
 const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -22,6 +23,8 @@ pub struct Options {
     pub served: Served,
     /// The settings, and where each came from.
     pub loaded: Loaded,
+    /// Where they can be read again: some count as soon as they change.
+    pub settings: SettingsFiles,
     /// Whether a client started it in the background: it writes a log, leaves the terminal, and makes do without ports
     /// that are taken.
     pub is_detached: bool,

@@ -1,20 +1,24 @@
 //! What the process knows of itself, for the API.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flockscope_api::{BackupMade, Check, Measurement, MeasurementKind, Process, ProcessError, Setting};
-use flockscope_client::LiveFile;
-use flockscope_configuration::Effective;
+use flockscope_api::{BackupMade, Check, Measurement, MeasurementKind, Process, ProcessError, Setting, SqlBudgets};
+use flockscope_client::{LiveFile, stored_event};
+use flockscope_configuration::{Effective, Loaded, Problems, settings};
 use flockscope_ingest::Ingest;
-use flockscope_protocol::{DiscoveryRecord, OtlpStatus, ProcessStatus, process_folder};
-use flockscope_store::{Cleared, Store};
+use flockscope_model::Span;
+use flockscope_protocol::{DiscoveryRecord, Event, OtlpStatus, ProcessStatus, process_folder};
+use flockscope_redaction::Redactor;
+use flockscope_store::{Cleared, Ingested, Store};
 use tokio::runtime::Handle;
+use tokio::sync::broadcast;
 
 use crate::care::Care;
 use crate::end::{End, Ended};
 use crate::figures::{self, Figures};
+use crate::parts;
 
 /// Sections of the configuration that concern everybody who asks, not only those who run the process.
 const PUBLIC_SECTIONS: [&str; 3] = ["filters", "retention", "sql"];
@@ -31,8 +35,14 @@ pub(crate) struct State {
     pub(crate) store: PathBuf,
     pub(crate) follow: Option<PathBuf>,
     pub(crate) idle: Option<Duration>,
-    pub(crate) effective: Vec<Effective>,
+    /// See [`flockscope_client::Served::keeps_history`].
+    pub(crate) keeps_history: bool,
+    pub(crate) settings: Mutex<SettingsState>,
+    /// The limits of users' SQL, shared with the API.
+    pub(crate) sql: SqlBudgets,
     pub(crate) ingest: Ingest,
+    pub(crate) redactor: Arc<Redactor>,
+    pub(crate) events: broadcast::Sender<Event>,
     pub(crate) live: Mutex<Option<LiveFile>>,
     pub(crate) care: Mutex<Option<Care>>,
     pub(crate) otlp: Mutex<OtlpState>,
@@ -40,6 +50,43 @@ pub(crate) struct State {
     pub(crate) notes: Vec<String>,
     pub(crate) end: End,
     pub(crate) runtime: Handle,
+}
+
+/// The settings that count, and what stands in the way of others.
+pub(crate) struct SettingsState {
+    effective: Vec<Effective>,
+    notes: Vec<String>,
+}
+
+impl SettingsState {
+    pub(crate) fn new(loaded: &Loaded) -> Self {
+        Self {
+            effective: loaded.effective.clone(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Takes over what may change while the process runs; the rest is noted. Says what changed.
+    fn take(&mut self, loaded: &Loaded) -> Vec<String> {
+        self.notes.clear();
+        let mut changed = Vec::new();
+        for (setting, (counts, found)) in settings().iter().zip(self.effective.iter_mut().zip(&loaded.effective)) {
+            if setting.needs_restart {
+                if counts.value != found.value {
+                    self.notes.push(format!(
+                        "{} is {:?} by now ({}), which counts when the process starts again (flockscope stop)",
+                        setting.key, found.value, found.origin
+                    ));
+                }
+                continue;
+            }
+            if counts.value != found.value {
+                changed.push(format!("{} = {}", setting.key, found.value));
+            }
+            counts.clone_from(found);
+        }
+        changed
+    }
 }
 
 /// State of the receivers.
@@ -65,8 +112,32 @@ impl State {
         }
     }
 
+    /// The settings were read again.
+    pub(crate) fn take_settings(&self, loaded: &Loaded) {
+        let changed = locked(&self.settings).take(loaded);
+        if changed.is_empty() {
+            return;
+        }
+        tracing::info!(settings = changed.join(", "), "settings were changed");
+        self.sql.replace(&parts::sql_budgets(&loaded.configuration));
+        if let Some(care) = locked(&self.care).as_ref() {
+            care.keep(parts::retention(&loaded.configuration, self.keeps_history));
+        }
+    }
+
+    /// The settings can't be read as they are: those from before go on to count.
+    pub(crate) fn refuse_settings(&self, problems: &Problems) {
+        let note = format!("the changed settings can't be used, the ones from before still count: {problems}");
+        let mut settings = locked(&self.settings);
+        if settings.notes.last() != Some(&note) {
+            tracing::warn!("{note}");
+            settings.notes = vec![note];
+        }
+    }
+
     fn notes(&self) -> Vec<String> {
         let mut notes = self.notes.clone();
+        notes.extend(locked(&self.settings).notes.iter().cloned());
         let otlp = locked(&self.otlp).clone();
         for (name, status) in [("gRPC", &otlp.grpc), ("HTTP", &otlp.http)] {
             if let OtlpStatus::Unavailable { reason } = status {
@@ -111,7 +182,7 @@ impl Process for State {
     }
 
     fn configuration(&self) -> Vec<Setting> {
-        self.effective.iter().map(setting).collect()
+        locked(&self.settings).effective.iter().map(setting).collect()
     }
 
     fn measurements(&self) -> Vec<Measurement> {
@@ -169,6 +240,18 @@ impl Process for State {
             ));
         }
         Ok(store.clear()?)
+    }
+
+    fn take(&self, store: &Store, mut spans: Vec<Span>) -> Result<Ingested, ProcessError> {
+        for span in &mut spans {
+            self.redactor.redact(span);
+        }
+        let ingested = store.ingest(&spans)?;
+        if !spans.is_empty() {
+            // Nobody listens: that is no fault.
+            let _ = self.events.send(stored_event(&spans));
+        }
+        Ok(ingested)
     }
 
     fn backup(&self, store: &Store) -> Result<BackupMade, ProcessError> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flate2::read::GzDecoder;
-use flockscope_client::{Retention, cache_folder, locate};
+use flockscope_client::{Options, cache_folder, locate};
 use flockscope_model::rows::TraceRow;
 use flockscope_render::{Style, TimelineOptions, tables, text};
 use flockscope_store::{GroupBy, Level, Store, Window};
@@ -27,7 +27,7 @@ pub(crate) struct Demo {}
 impl Demo {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let folder = unpack()?;
-        let opened = context.open_located(&locate(&folder, Some(&folder))?, Retention::default())?;
+        let opened = context.open_located(&locate(&folder, Some(&folder))?, Options::default())?;
         let mut stdout = std::io::stdout().lock();
         let story = story(&opened.store, &folder, &context.style())?;
         stdout

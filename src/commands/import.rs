@@ -1,9 +1,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
-use flockscope_client::{Loaded, Located, load, locate, project_store};
+use flockscope_client::{Loaded, Located, Progress, load, locate, project_store};
+use flockscope_redaction::Redactor;
 use flockscope_render::Style;
+use flockscope_sources::SpanSource;
 use flockscope_store::{Ingested, Settings, Store};
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -12,13 +15,16 @@ use crate::context::Context;
 use crate::failure::{Failure, printable};
 use crate::output::{FactsOutput, Format, Output};
 use crate::progress::Bar;
+use crate::traces::{Kept, Traces};
 
 /// Read traces from files into a store: Flock, OTLP, Jaeger, Parquet, another store
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   flockscope import collector/*.jsonl
-  flockscope import old-project/.flock/traces.duckdb jaeger.json --into all.duckdb")]
+  flockscope import old-project/.flock/traces.duckdb jaeger.json --into all.duckdb
+
+Secrets are made unreadable as the settings say (flockscope config). A process that keeps the store is given the spans.")]
 pub(crate) struct Import {
     /// Files, and folders of Parquet files
     #[arg(required = true, value_name = "FILE")]
@@ -48,12 +54,12 @@ impl Import {
             }
             flockscope_sources::detect(file)?;
         }
-        let store = Store::open(&target, Settings::default())?;
+        let mut store = Target::open(context, &target)?;
         let mut all = Vec::new();
         for file in self.files {
             let mut bar = Bar::new("importing", context.quiet());
             let mut source = flockscope_sources::open(&file)?;
-            let loaded = load(&store, source.as_mut(), &mut |progress| bar.show(progress));
+            let loaded = store.load(source.as_mut(), &mut |progress| bar.show(progress));
             drop(bar);
             // A file that breaks off in the middle has given what came before; the rest of the files is left.
             let loaded =
@@ -70,6 +76,48 @@ impl Import {
             text(&all, &target, context.style())
         };
         output.write(content.as_bytes())
+    }
+}
+
+/// Where the spans go.
+enum Target {
+    /// A store that is opened here.
+    Opened(Store, Arc<Redactor>),
+    /// A store that another process keeps: it is given the spans.
+    Kept(Kept),
+}
+
+impl Target {
+    fn open(context: &Context, store: &Path) -> Result<Self, Failure> {
+        let located = Located::Store { file: store.to_owned() };
+        if !context.in_process()
+            && let Some(Traces::Kept(kept)) = Traces::kept(&located)?
+        {
+            return Ok(Self::Kept(kept));
+        }
+        let redactor = context.opening(&located)?.redactor;
+        Ok(Self::Opened(Store::open(store, Settings::default())?, redactor))
+    }
+
+    fn load(&mut self, source: &mut dyn SpanSource, progress: &mut dyn FnMut(Progress)) -> Result<Loaded, Failure> {
+        match self {
+            Self::Opened(store, redactor) => Ok(load(store, source, redactor, progress)?),
+            Self::Kept(kept) => {
+                let mut loaded = Loaded::default();
+                while let Some(spans) = source.next_batch(&mut loaded.report)? {
+                    let taken = kept.run(async |connection| Ok(connection.store(spans).await?))?;
+                    loaded.ingested += Ingested {
+                        stored: taken.stored,
+                        replaced: taken.replaced,
+                    };
+                    progress(Progress {
+                        spans: loaded.ingested.stored,
+                        done_of: source.progress().map(|progress| (progress.done, progress.total)),
+                    });
+                }
+                Ok(loaded)
+            }
+        }
     }
 }
 

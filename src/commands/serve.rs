@@ -1,10 +1,10 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use flockscope_client::{Located, Served, locate_to_serve};
-use flockscope_collector::{Options, Ready, RunError};
-use flockscope_configuration::{Configuration, Loaded, Sources};
+use flockscope_collector::{Options, Ready, RunError, SettingsFiles};
+use flockscope_configuration::Sources;
 use flockscope_protocol::OtlpStatus;
 
 use crate::context::Context;
@@ -83,7 +83,10 @@ impl Serve {
                 ..served
             };
         }
-        let loaded = self.load(&located)?;
+        let settings = self.settings(&located)?;
+        let loaded = settings
+            .load()
+            .map_err(|problems| Failure::Usage(problems.to_string()))?;
         for warning in &loaded.warnings {
             context.note(&format!("note: {warning}"));
         }
@@ -95,6 +98,7 @@ impl Serve {
         let outcome = flockscope_collector::run(Options {
             served,
             loaded,
+            settings,
             is_detached: self.detached,
             idle,
             ready: Box::new(move |ready| {
@@ -120,11 +124,8 @@ impl Serve {
         Ok(locate_to_serve(&Context::working_directory()?, given)?)
     }
 
-    fn load(&self, located: &Located) -> Result<Loaded, Failure> {
-        let mut sources = match located.project_folder() {
-            Some(folder) => Sources::of_project(folder),
-            None => Sources::of_environment(),
-        };
+    fn settings(&self, located: &Located) -> Result<SettingsFiles, Failure> {
+        let mut sources = Sources::of_environment();
         sources.flags = self.set.clone();
         let mut flag = |key: &str, value: Option<String>| {
             if let Some(value) = value {
@@ -143,7 +144,10 @@ impl Serve {
             self.idle.map(|idle| format!("{}ms", idle.as_millis())),
         );
         flag("process.stay", self.stay.then(|| "true".to_owned()));
-        Configuration::load(&sources).map_err(|problems| Failure::Usage(problems.to_string()))
+        Ok(SettingsFiles {
+            sources,
+            project: located.project_folder().map(Path::to_owned),
+        })
     }
 }
 

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 /// A folder in which commands run, and what they would find in a person's home.
 pub(crate) struct Project {
     root: TempDir,
+    /// Whether commands may ask, and start, the process that keeps the traces.
+    with_process: bool,
 }
 
 /// What a command did.
@@ -27,7 +29,16 @@ impl Project {
     pub(crate) fn empty() -> Self {
         let root = TempDir::new().expect("a folder");
         fs::create_dir(root.path().join("project")).expect("a folder");
-        Self { root }
+        Self {
+            root,
+            with_process: false,
+        }
+    }
+
+    /// The same, with commands that ask the process that keeps the traces, as they do where nothing says otherwise.
+    pub(crate) fn with_process(mut self) -> Self {
+        self.with_process = true;
+        self
     }
 
     /// A project with the traces that come with the sources.
@@ -66,7 +77,17 @@ impl Project {
         }
         command
             .env("HOME", self.root.path())
-            .env("XDG_CACHE_HOME", self.cache());
+            .env("XDG_CACHE_HOME", self.cache())
+            // Processes that the tests start are left alone by other work on this machine, and leave it alone.
+            .env("FLOCKSCOPE_API_ADDRESS", "127.0.0.1:0")
+            .env("FLOCKSCOPE_OTLP_GRPC_ADDRESS", "127.0.0.1:0")
+            .env("FLOCKSCOPE_OTLP_HTTP_ADDRESS", "127.0.0.1:0")
+            .env("FLOCKSCOPE_IDLE_TIME", "2m");
+        if self.with_process {
+            command.env_remove("FLOCKSCOPE_IN_PROCESS");
+        } else {
+            command.env("FLOCKSCOPE_IN_PROCESS", "true");
+        }
         command
     }
 
@@ -79,6 +100,15 @@ impl Project {
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let outcome = self.run(arguments).succeeded();
         serde_json::from_str(&outcome.out).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", outcome.out))
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        if self.with_process {
+            // A test leaves nothing running, whether it went well or not.
+            let _ = self.command(&["stop", "--quiet"]).output();
+        }
     }
 }
 

@@ -108,14 +108,14 @@ const QUESTIONS: [&[&str]; 12] = [
 
 #[test]
 fn the_answers_are_the_same_with_and_without_a_process() {
-    let project = Project::with_sample();
-    let without: Vec<Outcome> = QUESTIONS
+    let project = Project::with_sample().with_process();
+    let in_process: Vec<Outcome> = QUESTIONS
         .iter()
-        .map(|question| project.run(question).succeeded())
+        .map(|question| project.run(&[question, &["--in-process"][..]].concat()).succeeded())
         .collect();
-    let stats = project.json(&["stats", "--format", "json"]);
+    let stats = project.json(&["stats", "--format", "json", "--in-process"]);
     let serving = Serving::start(&project, &[]);
-    for (question, before) in QUESTIONS.iter().zip(&without) {
+    for (question, before) in QUESTIONS.iter().zip(&in_process) {
         let now = project.run(question).succeeded();
         assert_eq!(now.out, before.out, "{question:?}");
         assert_eq!(now.err, before.err, "{question:?}: no note about a copy");
@@ -145,7 +145,7 @@ fn the_answers_are_the_same_with_and_without_a_process() {
 
 #[test]
 fn a_project_without_traces_gets_a_store_and_says_how_to_fill_it() {
-    let project = Project::empty();
+    let project = Project::empty().with_process();
     project.run(&["status"]).failed_with(3, "no process serves");
     assert_eq!(project.run(&["stop"]).succeeded().err.lines().count(), 1, "a note");
     let serving = Serving::start(&project, &[]);
@@ -203,4 +203,180 @@ fn settings_are_checked_before_anything_is_made() {
     project
         .run(&["serve", "--db", "spans.jsonl"])
         .failed_with(1, "no process can serve it; flockscope import puts it into one");
+}
+
+/// The process that the commands of a project ask.
+fn pid(project: &Project) -> Value {
+    project.json(&["status", "--format", "json"])["pid"].clone()
+}
+
+#[test]
+fn the_first_question_starts_a_process_and_the_next_ones_ask_it() {
+    let project = Project::with_sample().with_process();
+    let first = project.run(&["stats"]).succeeded();
+    assert!(first.out.contains("6,797"), "{}", first.out);
+    let pid = pid(&project);
+    assert!(
+        first
+            .err
+            .starts_with(&format!("note: process {pid} keeps the traces from now on")),
+        "{}",
+        first.err
+    );
+    let second = project.run(&["red"]).succeeded();
+    assert_eq!(second.err, "");
+    let status = project.json(&["status", "--format", "json"]);
+    assert_eq!(
+        (&status["pid"], &status["ends_when_idle_for_s"]),
+        (&pid, &Value::from(120))
+    );
+    assert!(project.run(&["logs"]).succeeded().out.contains("ready"));
+    project.run(&["stop"]).succeeded();
+    project.run(&["status"]).failed_with(3, "no process serves");
+    let alone = project.run(&["stats", "--in-process"]).succeeded();
+    assert_eq!(alone.err, "");
+    project.run(&["status"]).failed_with(3, "no process serves");
+}
+
+#[test]
+fn a_process_that_can_not_start_is_a_note_and_the_answer_comes_all_the_same() {
+    let project = Project::with_sample().with_process();
+    let output = project
+        .command(&["stats"])
+        .env("FLOCKSCOPE_TLS_KEY", "/nowhere/key.pem")
+        .env("FLOCKSCOPE_TLS_CERTIFICATE", "/nowhere/certificate.pem")
+        .output();
+    // The settings are wrong for this command, too.
+    let outcome = Outcome::of(output.expect("the program runs"));
+    assert!(outcome.err.contains("/nowhere/key.pem"), "{}", outcome.err);
+    assert_eq!(outcome.code, Some(1));
+    // The address is taken.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = project
+        .command(&["stats"])
+        .env("FLOCKSCOPE_API_ADDRESS", address)
+        .output();
+    let outcome = Outcome::of(output.expect("the program runs")).succeeded();
+    assert!(outcome.err.contains("keeps the traces from now on"), "{}", outcome.err);
+}
+
+#[test]
+fn import_gives_the_spans_to_the_process_and_secrets_stay_out() {
+    let project = Project::empty().with_process();
+    let line = |id: &str| {
+        format!(
+            "{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{\"traceId\":\"{id:0>32}\",\"spanId\":\"{id:0>16}\",\
+             \"name\":\"Agent.execute\",\"startTimeUnixNano\":\"1795392000000000000\",\
+             \"endTimeUnixNano\":\"1795392001000000000\",\"attributes\":[{{\"key\":\"api_key\",\
+             \"value\":{{\"stringValue\":\"of-{id}-secret\"}}}}]}}]}}]}}]}}\n"
+        )
+    };
+    std::fs::write(project.path("one.jsonl"), line("a1")).expect("a file");
+    std::fs::write(project.path("two.jsonl"), line("b2")).expect("a file");
+    let alone = project.run(&["import", "one.jsonl"]).succeeded();
+    assert!(alone.out.contains("1 spans"), "{}", alone.out);
+    project.run(&["status"]).failed_with(3, "no process serves");
+    project.run(&["stats"]).succeeded();
+    let pid = pid(&project);
+    let given = project.json(&["import", "two.jsonl", "one.jsonl", "--format", "json"]);
+    assert_eq!(
+        (&given[0]["stored"], &given[0]["replaced"]),
+        (&Value::from(1), &Value::from(0))
+    );
+    assert_eq!(
+        (&given[1]["stored"], &given[1]["replaced"]),
+        (&Value::from(1), &Value::from(1))
+    );
+    assert_eq!(self::pid(&project), pid);
+    let stored = project
+        .run(&[
+            "sql",
+            "SELECT span_id, attributes FROM spans ORDER BY ALL",
+            "--format",
+            "csv",
+        ])
+        .succeeded();
+    assert_eq!(stored.out.lines().count(), 3, "{}", stored.out);
+    assert!(!stored.out.contains("secret"), "{}", stored.out);
+    assert!(stored.out.contains("api_key"), "{}", stored.out);
+}
+
+#[test]
+fn settings_are_shown_with_their_origin_and_written_with_their_comments() {
+    let project = Project::empty();
+    let of = |key: &str| {
+        let settings = project.json(&["config", "--format", "json"]);
+        let found = settings
+            .as_array()
+            .expect("settings")
+            .iter()
+            .find(|setting| setting["key"] == key);
+        found.unwrap_or_else(|| panic!("{key} is not in {settings}")).clone()
+    };
+    std::fs::write(project.path("flockscope.toml"), "# ours\n[sql]\nrows = 7 # few\n").expect("a file");
+    std::fs::write(
+        project.path(".env"),
+        "FLOCK_TRACE_TTL_DAYS=30\nFLOCK_TRACE_JWT_SECRET=0123456789abcdef0123456789abcdef\n",
+    )
+    .expect("a file");
+    assert_eq!(of("sql.rows")["value"], "7");
+    assert!(of("sql.rows")["origin"].to_string().contains("flockscope.toml"));
+    assert_eq!(of("retention.days")["value"], "30");
+    assert!(
+        of("retention.days")["origin"]
+            .to_string()
+            .contains("FLOCK_TRACE_TTL_DAYS")
+    );
+    assert!(!project.run(&["config"]).succeeded().out.contains("0123456789"));
+
+    project.run(&["config", "set", "sql.time", "5s"]).succeeded();
+    project.run(&["config", "set", "sql.rows", "9"]).succeeded();
+    let file = std::fs::read_to_string(project.path("flockscope.toml")).expect("a file");
+    assert!(
+        file.contains("# ours") && file.contains("# few") && file.contains("rows = 9"),
+        "{file}"
+    );
+    let changed = project.run(&["config", "--changed"]).succeeded().out;
+    for key in ["sql.rows", "sql.time", "retention.days", "auth.jwt_secret"] {
+        assert!(changed.contains(key), "{key}: {changed}");
+    }
+    assert!(!changed.contains("sql.memory"), "{changed}");
+    project
+        .run(&["config", "set", "sql.rows", "many"])
+        .failed_with(2, "sql.rows is \"many\", but must be a whole number from 1");
+    project
+        .run(&["config", "set", "sql.row", "9"])
+        .failed_with(2, "sql.rows");
+    project.run(&["config", "unset", "sql.rows"]).succeeded();
+    assert_eq!(of("sql.rows")["value"], "10000");
+    let sample = project.run(&["config", "sample"]).succeeded().out;
+    std::fs::write(project.path("flockscope.toml"), sample).expect("a file");
+    assert_eq!(of("sql.rows")["value"], "10000", "all of it is commented out");
+    std::fs::write(project.path("flockscope.toml"), "[sql]\nrows = 0\n").expect("a file");
+    project.run(&["config"]).failed_with(2, "rows");
+}
+
+#[test]
+fn keys_are_shown_once_kept_as_hashes_and_revoked() {
+    let project = Project::empty();
+    project
+        .run(&["keys", "create", "laptop"])
+        .failed_with(2, "flockscope config set auth.api_keys_file");
+    let keys = |arguments: &[&str]| project.run(&[&["keys"], arguments, &["--file", "keys.json"]].concat());
+    let made = keys(&["create", "laptop", "--role", "viewer"]).succeeded();
+    let key = made.out.split_whitespace().last().expect("a key").to_owned();
+    let file = std::fs::read_to_string(project.path("keys.json")).expect("a file");
+    assert!(!file.contains(&key), "only a hash is kept");
+    assert!(key.len() > 32, "{}", made.out);
+    keys(&["create", "laptop"]).failed_with(1, "laptop");
+    let list = keys(&["list"]).succeeded().out;
+    assert!(
+        list.contains("laptop") && list.contains("viewer") && !list.contains(&key),
+        "{list}"
+    );
+    keys(&["create", "robot", "--role", "owner"]).failed_with(2, "viewer");
+    keys(&["revoke", "laptop"]).succeeded();
+    assert!(!keys(&["list"]).succeeded().out.contains("laptop"));
+    keys(&["revoke", "laptop"]).failed_with(1, "laptop");
 }

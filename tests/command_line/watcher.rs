@@ -46,7 +46,7 @@ impl Watching {
         watching
     }
 
-    fn wait_for_note(&self, words: &str) {
+    pub(crate) fn wait_for_note(&self, words: &str) {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if self
@@ -63,6 +63,11 @@ impl Watching {
 
     pub(crate) fn next_line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("a line in time")
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().expect("an end").code()
     }
 
     /// Ends it with a signal, and gives its exit code and the lines that came last.

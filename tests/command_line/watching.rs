@@ -13,65 +13,75 @@ fn id_of(line: &str) -> String {
     span["span_id"].as_str().expect("an id").to_owned()
 }
 
+/// One whose commands open the store themselves, and one whose commands ask the process that keeps the traces.
+fn both_ways() -> [Project; 2] {
+    [Project::empty(), Project::empty().with_process()]
+}
+
 #[test]
 fn every_span_is_shown_once_soon_after_it_was_written() {
-    let project = Project::empty();
-    let watching = Watching::start(&project, &["--format", "json"]);
-    let mut delays = Vec::new();
-    for number in 0..25 {
-        write_span(&flock_file(&project), number);
-        let written = Instant::now();
-        assert_eq!(id_of(&watching.next_line()), span_id(number));
-        delays.push(written.elapsed());
+    for project in both_ways() {
+        let watching = Watching::start(&project, &["--format", "json"]);
+        let mut delays = Vec::new();
+        for number in 0..25 {
+            write_span(&flock_file(&project), number);
+            let written = Instant::now();
+            assert_eq!(id_of(&watching.next_line()), span_id(number));
+            delays.push(written.elapsed());
+        }
+        delays.sort();
+        assert!(delays[delays.len() / 2] < Duration::from_millis(500), "{delays:?}");
+        let (code, rest) = watching.end("-TERM");
+        assert_eq!((code, rest), (Some(0), Vec::new()));
+        assert_eq!(project.json(&["stats", "--format", "json"])["spans"], 25);
     }
-    delays.sort();
-    assert!(delays[delays.len() / 2] < Duration::from_millis(500), "{delays:?}");
-    let (code, rest) = watching.end("-TERM");
-    assert_eq!((code, rest), (Some(0), Vec::new()));
-    assert_eq!(project.json(&["stats", "--format", "json"])["spans"], 25);
 }
 
 #[test]
 fn a_line_of_json_has_the_documented_fields() {
-    let project = Project::empty();
-    let watching = Watching::start(&project, &["--format", "json"]);
-    write_span(&flock_file(&project), 5);
-    let span: Value = serde_json::from_str(&watching.next_line()).expect("JSON");
-    let mut names: Vec<&str> = span
-        .as_object()
-        .expect("an object")
-        .keys()
-        .map(String::as_str)
-        .collect();
-    names.sort_unstable();
-    let mut expected = [
-        "trace_id",
-        "span_id",
-        "parent_id",
-        "name",
-        "service",
-        "operation",
-        "agent",
-        "kind",
-        "start_time",
-        "end_time",
-        "duration_ms",
-        "status_code",
-        "status_description",
-        "attributes",
-        "events",
-        "links",
-        "resource",
-        "repair",
-    ];
-    expected.sort_unstable();
-    assert_eq!(names, expected);
-    assert_eq!(
-        (&span["status_code"], &span["agent"]),
-        (&"ERROR".into(), &"intake".into())
-    );
-    assert_eq!(span["attributes"]["agent.name"], "intake");
-    assert_eq!(span["duration_ms"], 0.5);
+    for project in both_ways() {
+        let watching = Watching::start(&project, &["--format", "json"]);
+        write_span(&flock_file(&project), 5);
+        let span: Value = serde_json::from_str(&watching.next_line()).expect("JSON");
+        let mut names: Vec<&str> = span
+            .as_object()
+            .expect("an object")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        names.sort_unstable();
+        let mut expected = [
+            "trace_id",
+            "span_id",
+            "parent_id",
+            "name",
+            "service",
+            "operation",
+            "agent",
+            "kind",
+            "start_time",
+            "end_time",
+            "duration_ms",
+            "status_code",
+            "status_description",
+            "attributes",
+            "events",
+            "links",
+            "resource",
+            "scope_name",
+            "scope_version",
+            "created_at",
+            "repair",
+        ];
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        assert_eq!(
+            (&span["status_code"], &span["agent"]),
+            (&"ERROR".into(), &"intake".into())
+        );
+        assert_eq!(span["attributes"]["agent.name"], "intake");
+        assert_eq!(span["duration_ms"], 0.5);
+    }
 }
 
 #[test]
@@ -89,53 +99,56 @@ fn spans_written_just_before_the_end_are_still_shown() {
 
 #[test]
 fn what_was_there_before_is_shown_only_when_asked_for() {
-    let project = Project::empty();
-    for number in 0..3 {
-        write_span(&flock_file(&project), number);
-    }
-    let watching = Watching::start(&project, &["--format", "json"]);
-    write_span(&flock_file(&project), 3);
-    assert_eq!(id_of(&watching.next_line()), span_id(3));
-    let (_, rest) = watching.end("-INT");
-    assert_eq!(rest, Vec::<String>::new());
+    for project in both_ways() {
+        for number in 0..3 {
+            write_span(&flock_file(&project), number);
+        }
+        let watching = Watching::start(&project, &["--format", "json"]);
+        write_span(&flock_file(&project), 3);
+        assert_eq!(id_of(&watching.next_line()), span_id(3));
+        let (_, rest) = watching.end("-INT");
+        assert_eq!(rest, Vec::<String>::new());
 
-    let watching = Watching::start(&project, &["--format", "json", "--from-start"]);
-    let ids: Vec<String> = (0..4).map(|_| id_of(&watching.next_line())).collect();
-    assert_eq!(ids, (0..4).map(span_id).collect::<Vec<_>>());
+        let watching = Watching::start(&project, &["--format", "json", "--from-start"]);
+        let ids: Vec<String> = (0..4).map(|_| id_of(&watching.next_line())).collect();
+        assert_eq!(ids, (0..4).map(span_id).collect::<Vec<_>>());
+    }
 }
 
 #[test]
 fn a_file_that_is_cleared_is_not_shown_again() {
-    let project = Project::empty();
-    let watching = Watching::start(&project, &["--format", "json"]);
-    for number in 0..3 {
-        write_span(&flock_file(&project), number);
-        watching.next_line();
+    for project in both_ways() {
+        let watching = Watching::start(&project, &["--format", "json"]);
+        for number in 0..3 {
+            write_span(&flock_file(&project), number);
+            watching.next_line();
+        }
+        // The same spans in another file: their rows have moved.
+        let other = project.path("other.duckdb");
+        for number in [7, 0, 1, 2] {
+            write_span(&other, number);
+        }
+        std::fs::rename(&other, flock_file(&project)).expect("renamed");
+        assert_eq!(id_of(&watching.next_line()), span_id(7));
+        let (_, rest) = watching.end("-INT");
+        assert_eq!(rest, Vec::<String>::new());
     }
-    // The same spans in another file: their rows have moved.
-    let other = project.path("other.duckdb");
-    for number in [7, 0, 1, 2] {
-        write_span(&other, number);
-    }
-    std::fs::rename(&other, flock_file(&project)).expect("renamed");
-    assert_eq!(id_of(&watching.next_line()), span_id(7));
-    let (_, rest) = watching.end("-INT");
-    assert_eq!(rest, Vec::<String>::new());
 }
 
 #[test]
 fn text_has_a_line_a_span_and_marks_errors() {
-    let project = Project::empty();
-    let watching = Watching::start(&project, &[]);
-    write_span(&flock_file(&project), 1);
-    let line = watching.next_line();
-    assert!(
-        line.contains("Agent.execute [intake]") && line.contains("0.50 ms") && !line.contains("ERROR"),
-        "{line}"
-    );
-    write_span(&flock_file(&project), 5);
-    let line = watching.next_line();
-    assert!(line.contains("✗") && line.contains("ERROR KeyError: 'x'"), "{line}");
+    for project in both_ways() {
+        let watching = Watching::start(&project, &[]);
+        write_span(&flock_file(&project), 1);
+        let line = watching.next_line();
+        assert!(
+            line.contains("Agent.execute [intake]") && line.contains("0.50 ms") && !line.contains("ERROR"),
+            "{line}"
+        );
+        write_span(&flock_file(&project), 5);
+        let line = watching.next_line();
+        assert!(line.contains("✗") && line.contains("ERROR KeyError: 'x'"), "{line}");
+    }
 }
 
 #[test]
@@ -175,4 +188,39 @@ fn only_a_flock_file_can_be_watched() {
     project
         .run(&["watch", "--db", "store.duckdb"])
         .failed_with(1, "only a file that Flock writes can be watched");
+}
+
+#[test]
+fn what_others_store_is_shown_and_the_end_of_the_process_is_the_end() {
+    let project = Project::empty().with_process();
+    let watching = Watching::start(&project, &["--format", "json"]);
+    std::fs::write(
+        project.path("collector.jsonl"),
+        crate::program::unpacked("sources/flock.otlp.jsonl.gz"),
+    )
+    .expect("a file");
+    let imported = project.json(&["import", "collector.jsonl", "--format", "json"]);
+    let stored = imported[0]["stored"].as_u64().expect("a number");
+    let mut ids: Vec<String> = (0..stored).map(|_| id_of(&watching.next_line())).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len() as u64, stored);
+    let of_store = project.json(&[
+        "sql",
+        "SELECT DISTINCT span_id FROM spans ORDER BY ALL",
+        "--format",
+        "json",
+        "--rows",
+        "100000",
+    ]);
+    let of_store: Vec<&str> = of_store
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(|row| row["span_id"].as_str())
+        .collect();
+    assert_eq!(ids, of_store);
+    project.run(&["stop"]).succeeded();
+    watching.wait_for_note("was told to end");
+    assert_eq!(watching.wait(), Some(0));
 }

@@ -26,7 +26,7 @@ use crate::process::Process;
 use crate::running::RunningQueries;
 use crate::settings::Settings;
 use crate::words_without_paths::Secrets;
-use crate::{analyses, document, events, flock, health, metrics, operate, sql, traces, viewer};
+use crate::{analyses, document, events, flock, health, metrics, operate, spans, sql, traces, viewer};
 
 /// What the API stands on.
 pub struct Api {
@@ -156,6 +156,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(sql::run))
         .routes(routes!(sql::stop))
         .routes(routes!(events::listen))
+        .routes(routes!(spans::take))
         .routes(routes!(operate::status))
         .routes(routes!(operate::configuration))
         .routes(routes!(operate::clear))

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use flockscope_model::Span;
 use flockscope_protocol::ProcessStatus;
-use flockscope_store::{Cleared, Store, StoreError};
+use flockscope_store::{Cleared, Ingested, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,6 +25,11 @@ pub trait Process: Send + Sync + 'static {
     /// Removes all spans, those that are accepted and not stored yet too.
     fn clear(&self, store: &Store) -> Result<Cleared, ProcessError> {
         Ok(store.clear()?)
+    }
+
+    /// Stores spans that a client hands over, and tells the listeners.
+    fn take(&self, store: &Store, spans: Vec<Span>) -> Result<Ingested, ProcessError> {
+        Ok(store.ingest(&spans)?)
     }
 
     /// Makes a backup at the place that the configuration names.

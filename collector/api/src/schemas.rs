@@ -49,6 +49,18 @@ pub(crate) struct SqlColumn {
     r#type: String,
 }
 
+/// Answer of `POST /api/v1/spans`.
+#[derive(ToSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SpansTaken {
+    /// Spans that are in the store now.
+    stored: u64,
+    /// Spans that gave way to one of these with the same trace and span id.
+    replaced: u64,
+    /// Spans without ids or times, which can't be placed.
+    left_out: u64,
+}
+
 /// An error, as RFC 9457 defines it.
 #[derive(ToSchema, Serialize, Deserialize)]
 pub(crate) struct Problem {
@@ -87,6 +99,8 @@ pub(crate) enum Event {
         operations: Vec<ChangedOperation>,
         /// Whether there were more traces or operations than are named.
         more: bool,
+        /// Latest end of a span, in nanoseconds since the epoch.
+        earliest_end: i64,
         /// Latest end of a span, in nanoseconds since the epoch.
         latest_end: i64,
     },

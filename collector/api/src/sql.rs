@@ -171,12 +171,8 @@ pub(crate) fn default_limits(state: &Shared, caller: &Caller) -> Limits {
     }
 }
 
-fn allowed<'a>(state: &'a Shared, caller: &Caller) -> &'a crate::SqlLimits {
-    if caller.is_local {
-        &state.settings.local_sql
-    } else {
-        &state.settings.network_sql
-    }
+fn allowed(state: &Shared, caller: &Caller) -> crate::SqlLimits {
+    state.settings.sql.of_caller(caller.is_local)
 }
 
 /// Reads a body of JSON. Fields that nobody knows are refused, where `known` names any.

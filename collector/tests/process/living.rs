@@ -26,9 +26,13 @@ async fn a_client_whose_process_is_killed_goes_on_with_another_and_a_note() {
     assert_ne!(second.instance, first.instance);
     assert!(!is_alive(first.pid) && is_alive(second.pid));
     let notes = scene.notes();
-    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(
-        notes[0].contains("had ended") && notes[0].contains(&second.pid.to_string()),
+        notes[0].contains("from now on") && notes[0].contains(&first.pid.to_string()),
+        "{notes:?}"
+    );
+    assert!(
+        notes[1].contains("had ended") && notes[1].contains(&second.pid.to_string()),
         "{notes:?}"
     );
 }
@@ -45,7 +49,8 @@ async fn many_calls_at_once_start_one_process_and_give_one_note() {
     for call in calls.collect::<Vec<_>>() {
         assert_eq!(call.await.expect("no panic").expect("an answer"), 0);
     }
-    assert_eq!(scene.notes().len(), 1, "{:?}", scene.notes());
+    // One about the first process, one about the second.
+    assert_eq!(scene.notes().len(), 2, "{:?}", scene.notes());
 }
 
 #[tokio::test]

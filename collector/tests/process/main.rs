@@ -6,5 +6,6 @@ mod living;
 mod otlp_sender;
 mod questions;
 mod scene;
+mod settings;
 mod starting;
 mod taking_in;

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use flockscope_client::{ALREADY_SERVED, ClientError, ConnectOptions, Connection, Located, Served};
-use flockscope_collector::{Options, RunError, run};
-use flockscope_configuration::{Configuration, Sources};
+use flockscope_collector::{Options, RunError, SettingsFiles, run};
+use flockscope_configuration::Sources;
 
 #[derive(Default)]
 struct Arguments {
@@ -65,7 +65,11 @@ fn serve(arguments: Arguments) -> ExitCode {
         let (key, value) = line.split_once('=').expect("key=value");
         sources.flags.push((key.to_owned(), value.to_owned()));
     }
-    let loaded = match Configuration::load(&sources) {
+    let settings = SettingsFiles {
+        sources,
+        project: arguments.store.parent().map(PathBuf::from),
+    };
+    let loaded = match settings.load() {
         Ok(loaded) => loaded,
         Err(problems) => {
             eprintln!("{problems}");
@@ -79,6 +83,7 @@ fn serve(arguments: Arguments) -> ExitCode {
             keeps_history: !arguments.mirror,
         },
         loaded,
+        settings,
         is_detached: arguments.detached,
         idle: arguments.idle,
         ready: Box::new(|_| println!("ready")),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flockscope_analytics::calls::{self, Call, GroupBy, Level, Window};
+use flockscope_model::Span;
 use flockscope_model::rows::{
     AttributeKeyRow, AttributeValueRow, CriticalPathRow, DependencyRow, ExceptionRow, OperationRow, RedRow,
     StatisticsRow, TimelineRow, TraceRow,
 };
-use flockscope_protocol::{Event, ProcessStatus};
+use flockscope_protocol::{Event, ProcessStatus, SpansTaken};
 use flockscope_store::Limits;
 use futures_util::Stream;
 use futures_util::future::Either;
@@ -39,7 +40,7 @@ pub struct ConnectOptions {
     pub wait: Duration,
     /// How the store is opened in this process.
     pub opening: Options,
-    /// Is told what a person should know, such as that the process had died and another one was started.
+    /// Is told what a person should know: that a process was started, or that it had died and another one was.
     pub note: Note,
 }
 
@@ -198,6 +199,23 @@ impl Connection {
                 Ok(())
             }
         }
+    }
+
+    /// Stores spans, as of a file that this process has read; secrets in them are made unreadable first. All are stored
+    /// when this returns, or, after an error, some of them: sent again, they replace themselves.
+    pub async fn store(&self, spans: Vec<Span>) -> Result<SpansTaken, ClientError> {
+        match &self.kind {
+            Kind::Remote(remote) => remote.store(&spans).await,
+            Kind::InProcess(store) => store.store(spans).await,
+        }
+    }
+
+    /// As [`Self::events`], with nothing missed from the moment on at which this returns.
+    pub async fn listen(&self) -> Result<impl Stream<Item = Event> + Send + 'static, ClientError> {
+        Ok(match &self.kind {
+            Kind::Remote(remote) => Either::Left(remote::listen(remote.clone()).await?),
+            Kind::InProcess(store) => Either::Right(store.events()),
+        })
     }
 
     /// What happens to the traces from now on. The stream never ends: when a process does, its successor is listened to,

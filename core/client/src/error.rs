@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use flockscope_protocol::Problem;
 use flockscope_sources::SourceError;
-use flockscope_store::{SettingError, StoreError};
+use flockscope_store::StoreError;
 
 /// How the API names the problem of a query that ran too long.
 const TIMED_OUT: &str = "query-timed-out";
@@ -117,9 +117,6 @@ pub enum ClientError {
         /// The cause.
         source: serde_json::Error,
     },
-    /// A setting of the environment or of the project's `.env` can't be used.
-    #[error("{0}; set it right in the environment or in the project's .env")]
-    Setting(#[from] SettingError),
     /// A source could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flockscope_analytics::calls::Call;
 use flockscope_model::Span;
-use flockscope_protocol::Event;
+use flockscope_protocol::{Event, SpansTaken};
+use flockscope_redaction::Redactor;
 use flockscope_store::{Limits, StopSignal, Store};
 use futures_util::{Stream, stream};
 use serde::de::DeserializeOwned;
@@ -29,6 +30,7 @@ pub(crate) struct InProcess {
     // Declared first: the file is no longer followed when the store is closed.
     _live: Option<LiveFile>,
     opened: Opened,
+    redactor: Arc<Redactor>,
     events: broadcast::Sender<Event>,
     /// Queries that run, by the names that their callers gave them.
     queries: Mutex<HashMap<String, StopSignal>>,
@@ -57,6 +59,7 @@ impl InProcess {
             Ok(Self {
                 _live: live,
                 opened,
+                redactor: options.redactor,
                 events,
                 queries: Mutex::default(),
             })
@@ -100,6 +103,26 @@ impl InProcess {
             Some(Err(error)) => Err(error),
             Some(Ok(_)) | None => Err(ClientError::GivenUp),
         }
+    }
+
+    pub(crate) async fn store(self: &Arc<Self>, mut spans: Vec<Span>) -> Result<SpansTaken, ClientError> {
+        let this = self.clone();
+        on_a_thread(move || {
+            for span in &mut spans {
+                this.redactor.redact(span);
+            }
+            let ingested = this.opened.store.ingest(&spans)?;
+            if !spans.is_empty() {
+                // Nobody listens: that is no fault.
+                let _ = this.events.send(stored_event(&spans));
+            }
+            Ok(SpansTaken {
+                stored: ingested.stored,
+                replaced: ingested.replaced,
+                left_out: 0,
+            })
+        })
+        .await
     }
 
     pub(crate) fn cancel(&self, id: &str) {

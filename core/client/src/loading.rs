@@ -1,6 +1,7 @@
 //! Spans from a source into a store, in batches that suit the store.
 
 use flockscope_model::{ReadReport, Span};
+use flockscope_redaction::Redactor;
 use flockscope_sources::SpanSource;
 use flockscope_store::{Ingested, Store};
 use serde::Serialize;
@@ -69,15 +70,19 @@ impl Loader {
     }
 }
 
-/// Reads a source to its end.
+/// Reads a source to its end, and makes secrets unreadable.
 pub fn load(
     store: &Store,
     source: &mut dyn SpanSource,
+    redactor: &Redactor,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Loaded, ClientError> {
     let mut report = ReadReport::default();
     let mut loader = Loader::default();
-    while let Some(spans) = source.next_batch(&mut report)? {
+    while let Some(mut spans) = source.next_batch(&mut report)? {
+        for span in &mut spans {
+            redactor.redact(span);
+        }
         loader.add(store, spans)?;
         progress(Progress {
             spans: loader.ingested().stored,

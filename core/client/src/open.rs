@@ -105,7 +105,12 @@ pub fn open(located: &Located, options: &Options, progress: &mut dyn FnMut(Progr
         Located::Files { path } => {
             let folder = TempDir::with_prefix("flockscope-").map_err(ClientError::file(env::temp_dir()))?;
             let store = Store::open(&folder.path().join("store.duckdb"), settings.clone())?;
-            let loaded = load(&store, flockscope_sources::open(path)?.as_mut(), progress)?;
+            let loaded = load(
+                &store,
+                flockscope_sources::open(path)?.as_mut(),
+                &options.redactor,
+                progress,
+            )?;
             Ok(Opened {
                 _folder: Some(folder),
                 ..Opened::of(store, loaded)

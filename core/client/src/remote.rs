@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flockscope_analytics::calls::Call;
-use flockscope_protocol::{DiscoveryFile, DiscoveryRecord, Event, Problem, ProcessStatus, SqlRequest};
+use flockscope_model::Span;
+use flockscope_protocol::{DiscoveryFile, DiscoveryRecord, Event, Problem, ProcessStatus, SpansTaken, SqlRequest};
 use flockscope_store::Limits;
 use futures_util::{Stream, StreamExt, stream};
 use http_body_util::Full;
@@ -21,6 +22,9 @@ use crate::connection::Note;
 use crate::http::{self, Http, HttpError};
 use crate::process::{Start, running, running_or_started};
 use crate::{AnswerStream, ClientError, Connection, ServeLock, Served};
+
+/// Bytes of one request that hands over spans; more make several.
+const MOST_LINES: usize = 16 << 20;
 
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 
@@ -51,7 +55,24 @@ pub(crate) struct Remote {
 impl Remote {
     pub(crate) async fn connect(served: Served, start: Option<Start>, note: Note) -> Result<Self, ClientError> {
         let http = Http::new();
-        let record = find(&http, &served, start.as_ref()).await?;
+        let is_running = running(&http, &served.store).await;
+        let record = match (is_running, &start) {
+            (Some(record), _) => record,
+            (None, Some(start)) => {
+                let record = running_or_started(&http, &served, start).await?;
+                note(&format!(
+                    "process {} keeps the traces from now on, for all that ask for them; it ends by itself when nobody \
+                     does (flockscope status)",
+                    record.pid
+                ));
+                record
+            }
+            (None, None) => {
+                return Err(ClientError::NotRunning {
+                    store: served.store.clone(),
+                });
+            }
+        };
         Ok(Self {
             served,
             start,
@@ -115,6 +136,33 @@ impl Remote {
             ..Question::new(Method::POST, "/api/v1/sql")
         };
         AnswerStream::read(self.send(&question).await?).await
+    }
+
+    pub(crate) async fn store(&self, spans: &[Span]) -> Result<SpansTaken, ClientError> {
+        let mut taken = SpansTaken::default();
+        let mut lines = Vec::new();
+        for span in spans {
+            let line = span.to_line().map_err(|error| ClientError::Answer(error.to_string()))?;
+            if !lines.is_empty() && lines.len() + line.len() >= MOST_LINES {
+                taken += self.store_lines(std::mem::take(&mut lines)).await?;
+            }
+            lines.extend_from_slice(line.as_bytes());
+            lines.push(b'\n');
+        }
+        if !lines.is_empty() {
+            taken += self.store_lines(lines).await?;
+        }
+        Ok(taken)
+    }
+
+    async fn store_lines(&self, lines: Vec<u8>) -> Result<SpansTaken, ClientError> {
+        let question = Question {
+            body: lines.into(),
+            headers: &[(CONTENT_TYPE, "application/x-ndjson")],
+            ..Question::new(Method::POST, "/api/v1/spans")
+        };
+        let bytes = http::whole(self.send(&question).await?).await?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::Answer(error.to_string()))
     }
 
     pub(crate) async fn cancel(&self, id: &str) -> Result<(), ClientError> {
@@ -246,17 +294,16 @@ impl<'a> Question<'a> {
 
 /// What happens to the traces; see [`Connection::events`].
 pub(crate) fn events(remote: Arc<Remote>) -> impl Stream<Item = Event> + Send + 'static {
-    let listener = Listener {
-        remote,
-        events: None,
-        is_first: true,
-        was_told_to_stop: false,
-        pause: FIRST_PAUSE,
-    };
-    stream::unfold(listener, |mut listener| async move {
-        let event = listener.next().await;
-        Some((event, listener))
-    })
+    Listener::new(remote).heard()
+}
+
+/// See [`Connection::listen`].
+pub(crate) async fn listen(remote: Arc<Remote>) -> Result<impl Stream<Item = Event> + Send + 'static, ClientError> {
+    let mut listener = Listener::new(remote);
+    let instance = listener.remote.record.lock().await.instance.clone();
+    listener.events = Some(listener.listen(&instance).await?);
+    listener.is_first = false;
+    Ok(listener.heard())
 }
 
 struct Listener {
@@ -269,6 +316,23 @@ struct Listener {
 }
 
 impl Listener {
+    fn new(remote: Arc<Remote>) -> Self {
+        Self {
+            remote,
+            events: None,
+            is_first: true,
+            was_told_to_stop: false,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    fn heard(self) -> impl Stream<Item = Event> + Send + 'static {
+        stream::unfold(self, |mut listener| async move {
+            let event = listener.next().await;
+            Some((event, listener))
+        })
+    }
+
     async fn next(&mut self) -> Event {
         loop {
             let Some(events) = &mut self.events else {

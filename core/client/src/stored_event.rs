@@ -30,6 +30,7 @@ pub fn stored_event(spans: &[Span]) -> Event {
                 errors,
             })
             .collect(),
+        earliest_end: spans.iter().map(|span| span.end_time).min().unwrap_or_default(),
         latest_end: spans.iter().map(|span| span.end_time).max().unwrap_or_default(),
     }
 }
@@ -73,6 +74,7 @@ mod tests {
                 traces: vec!["t0001".into(), "t0002".into()],
                 operations: vec![changed("Agent", "execute", 2, 1), changed("Flock", "run", 1, 0)],
                 more: false,
+                earliest_end: 5,
                 latest_end: 9,
             }
         );

@@ -118,6 +118,12 @@ pub struct Redaction {
     pub keys: Vec<String>,
     /// Regular expressions besides the well-known ones; each compiles.
     pub patterns: Vec<String>,
+    /// Whether e-mail addresses are.
+    pub emails: bool,
+    /// Whether numbers of payment cards are.
+    pub cards: bool,
+    /// Keys whose values are left as they are.
+    pub allow: Vec<String>,
 }
 
 /// Between receivers and store.
@@ -266,6 +272,9 @@ impl Configuration {
                 enabled: values.get("redaction.enabled"),
                 keys: values.get("redaction.keys"),
                 patterns: values.get("redaction.patterns"),
+                emails: values.get("redaction.emails"),
+                cards: values.get("redaction.cards"),
+                allow: values.get("redaction.allow"),
             },
             ingest: Ingest {
                 queue: values.get("ingest.queue"),

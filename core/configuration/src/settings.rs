@@ -251,6 +251,21 @@ const SETTINGS: &[Setting] = &[
         "CUST-[0-9]{6,8}",
         "More regular expressions (syntax of the Rust crate `regex`); what they match in a value is made unreadable.",
     ),
+    Setting::new("redaction.emails", "FLOCKSCOPE_REDACTION_EMAILS", "redaction-emails", Kind::Boolean, "false").says(
+        "true",
+        "Whether e-mail addresses are made unreadable, too.",
+    ),
+    Setting::new("redaction.cards", "FLOCKSCOPE_REDACTION_CARDS", "redaction-cards", Kind::Boolean, "false").says(
+        "true",
+        "Whether numbers of payment cards are made unreadable, too: told by issuer, length and check digit.",
+    ),
+    Setting::new("redaction.allow", "FLOCKSCOPE_REDACTION_ALLOW", "redaction-allow", NAMES, "")
+        .or_empty("for none")
+        .says(
+            "page_token,input.session",
+            "Names of attributes, or of fields inside of them, whose values are left as they are, whatever the other \
+             rules say.",
+        ),
     // Between receiver and store.
     Setting::new("ingest.queue", "FLOCKSCOPE_INGEST_QUEUE", "ingest-queue", size(MIB, 4 * GIB), "64MiB").says(
         "128MiB",
@@ -367,7 +382,6 @@ const SETTINGS: &[Setting] = &[
     .live()
     .says("2m", "Time after which a query is stopped."),
     Setting::new("sql.memory", "FLOCKSCOPE_SQL_MEMORY", "sql-memory", size(MIB, 1024 * GIB), "384MB")
-        .live()
         .says("256MB", "Memory for the intermediate results of a query."),
     Setting::new("sql.concurrent", "FLOCKSCOPE_SQL_CONCURRENT", "sql-concurrent", integer(1, 1024), "4").says(
         "8",

@@ -30,12 +30,21 @@ pub struct Sources {
 impl Sources {
     /// The process's environment, and the files of a project's folder that are there.
     pub fn of_project(folder: &Path) -> Self {
+        let mut sources = Self::of_environment();
+        sources.find_files(folder);
+        sources
+    }
+
+    /// Takes the files that are in a project's folder now.
+    pub fn find_files(&mut self, folder: &Path) {
         let file = |name| Some(folder.join(name)).filter(|file: &PathBuf| file.is_file());
-        Self {
-            env_file: file(ENVIRONMENT_FILE),
-            toml_file: file(CONFIGURATION_FILE),
-            ..Self::of_environment()
-        }
+        self.env_file = file(ENVIRONMENT_FILE);
+        self.toml_file = file(CONFIGURATION_FILE);
+    }
+
+    /// The places at which files of a project may be.
+    pub fn places(folder: &Path) -> [PathBuf; 2] {
+        [ENVIRONMENT_FILE, CONFIGURATION_FILE].map(|name| folder.join(name))
     }
 
     /// The process's environment alone; of it the variables of Flock and of Flockscope.

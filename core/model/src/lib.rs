@@ -5,6 +5,7 @@ mod promoted;
 mod report;
 pub mod rows;
 mod span;
+mod span_line;
 
 pub use promoted::Promoted;
 pub use report::{ReadReport, Repair, SkipReason};

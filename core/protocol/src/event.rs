@@ -16,6 +16,9 @@ pub enum Event {
         operations: Vec<ChangedOperation>,
         /// Whether there were more traces or operations than are named.
         more: bool,
+        /// Earliest end of a span, in nanoseconds since the epoch.
+        #[serde(default)]
+        earliest_end: i64,
         /// Latest end of a span, in nanoseconds since the epoch.
         latest_end: i64,
     },
@@ -73,6 +76,7 @@ mod tests {
                 traces: vec!["a".into()],
                 operations: Vec::new(),
                 more: false,
+                earliest_end: 4,
                 latest_end: 5,
             },
             Event::SpansRemoved { spans: 2 },

@@ -5,6 +5,7 @@ use std::time::Duration;
 use flockscope_analytics::calls::Call;
 use serde::de::DeserializeOwned;
 
+use crate::memory::is_shortage;
 use crate::stop::{Ended, StopSignal};
 use crate::{Store, StoreError};
 
@@ -91,7 +92,7 @@ impl Store {
                 message: "the store itself needed the memory that this query held".into(),
             },
             None if stopped => StoreError::Stopped { message },
-            None if message.contains("Out of Memory") => StoreError::OutOfMemory {
+            None if is_shortage(&message) => StoreError::OutOfMemory {
                 limit: self.settings.memory_limit.clone(),
                 message,
             },

@@ -15,6 +15,7 @@ use duckdb::Connection;
 
 use crate::archive_files::Lease;
 use crate::database::Database;
+use crate::memory::InUse;
 use crate::store::{folder_beside, open_error};
 use crate::{Settings, Store, StoreError};
 
@@ -41,14 +42,15 @@ impl Deref for Writer<'_> {
 }
 
 /// A connection to read with. What it may read stays where it is until it ends.
-pub(crate) struct Reader {
+pub(crate) struct Reader<'a> {
     // In this order: the connection ends before what it stands on.
     connection: Connection,
+    _memory: InUse<'a>,
     _database: Arc<Database>,
     _archive: Lease,
 }
 
-impl Deref for Reader {
+impl Deref for Reader<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -91,7 +93,7 @@ impl Store {
     }
 
     /// A new connection to read with.
-    pub(crate) fn reader(&self) -> Result<Reader, StoreError> {
+    pub(crate) fn reader(&self) -> Result<Reader<'_>, StoreError> {
         // The lease comes first: files that the connection can see must not go before it has ended.
         let archive = self.archive_files.lease();
         let database = self.database()?;
@@ -99,8 +101,10 @@ impl Store {
         if let Some(setup) = self.connection_setup() {
             connection.execute_batch(setup)?;
         }
+        let memory = self.use_memory(&connection)?;
         Ok(Reader {
             connection,
+            _memory: memory,
             _database: database,
             _archive: archive,
         })
@@ -199,6 +203,7 @@ impl Store {
 
     fn open_again(&self, writer: &mut Option<Connection>) -> Result<(), StoreError> {
         let database = open_database(&self.path, &self.settings, self.read_only)?;
+        self.memory.opened();
         let connection = database.connect()?;
         self.sandboxes
             .fill(&database, &self.settings, self.connection_setup())?;

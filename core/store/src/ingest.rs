@@ -10,6 +10,7 @@ use flockscope_model::Span;
 use serde::Serialize;
 
 use crate::archive_files::Marker;
+use crate::memory::is_shortage;
 use crate::record_batch::record_batch;
 use crate::schema::quoted;
 use crate::store::is_disk_full;
@@ -41,9 +42,7 @@ impl Store {
             return Ok(Ingested::default());
         }
         match self.ingest_once(spans) {
-            Err(StoreError::Database(error))
-                if error.to_string().contains("Out of Memory") && self.users_give_way() =>
-            {
+            Err(StoreError::Database(error)) if is_shortage(&error.to_string()) && self.makes_room()? => {
                 self.ingest_once(spans)
             }
             outcome => outcome,
@@ -55,6 +54,7 @@ impl Store {
         let kept = latest.as_deref().unwrap_or(spans);
         let batch = record_batch(kept, now_in_microseconds());
         let connection = self.writer()?;
+        self.rest_memory(&connection);
         let written = connection
             .execute_batch("BEGIN")
             .map_err(StoreError::from)
@@ -76,6 +76,12 @@ impl Store {
                 Err(self.write_error(error))
             }
         }
+    }
+
+    /// Makes room for a batch that found none. Says whether there is more than before.
+    fn makes_room(&self) -> Result<bool, StoreError> {
+        let had_less = self.end_rest(&*self.writer()?)?;
+        Ok(had_less || self.users_give_way())
     }
 
     /// What a failed write means. Nothing of it is in the store.

@@ -5,44 +5,6 @@ use crate::archive_files::{ArchivedDay, DAY, Marker, entered, mark, start_of};
 use crate::schema::{self, Lifetime, parquet};
 use crate::{Store, StoreError};
 
-/// The environment variable that says how many days traces are kept.
-pub const TTL_VARIABLE: &str = "FLOCK_TRACE_TTL_DAYS";
-
-/// Most days that a time to live may have: a hundred years.
-const MOST_DAYS: u32 = 36_500;
-
-/// A setting that can't be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is {value:?}, but must be {allowed}")]
-pub struct SettingError {
-    /// Name of the setting.
-    pub name: String,
-    /// What it was set to.
-    pub value: String,
-    /// What is allowed, in words.
-    pub allowed: &'static str,
-}
-
-/// Reads the value of [`TTL_VARIABLE`]: days, or `None` to keep traces for ever (not set, or empty).
-pub fn ttl_days(value: Option<&str>) -> Result<Option<u32>, SettingError> {
-    let Some(text) = value.map(str::trim).filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let days = text
-        .bytes()
-        .all(|digit| digit.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten();
-    match days {
-        Some(days @ 1..=MOST_DAYS) => Ok(Some(days)),
-        _ => Err(SettingError {
-            name: TTL_VARIABLE.into(),
-            value: text.into(),
-            allowed: "a whole number of days from 1 to 36500, or empty to keep traces for ever",
-        }),
-    }
-}
-
 /// What a deletion by age did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Expired {
@@ -151,42 +113,5 @@ impl Store {
             rewritten.push(written);
         }
         Ok(Some(day.spans - kept.min(day.spans)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_to_live_is_a_whole_number_of_days() {
-        for (text, days) in [
-            (None, None),
-            (Some(""), None),
-            (Some("  "), None),
-            (Some("30"), Some(30)),
-            (Some(" 1 "), Some(1)),
-        ] {
-            assert_eq!(ttl_days(text), Ok(days), "{text:?}");
-        }
-        assert_eq!(ttl_days(Some("36500")), Ok(Some(36_500)));
-        for text in [
-            "0",
-            "-1",
-            "+7",
-            "1.5",
-            "30d",
-            "36501",
-            "99999999999999999999",
-            "forever",
-            "٣",
-        ] {
-            let error = ttl_days(Some(text)).expect_err(text).to_string();
-            assert!(
-                error.contains("FLOCK_TRACE_TTL_DAYS") && error.contains("1 to 36500"),
-                "{error}"
-            );
-            assert!(error.contains(&format!("{text:?}")), "{error}");
-        }
     }
 }

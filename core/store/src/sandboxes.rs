@@ -16,6 +16,7 @@ use duckdb::Connection;
 use crate::archive_files::Lease;
 use crate::connections::Reader;
 use crate::database::Database;
+use crate::memory::InUse;
 use crate::schema::quoted;
 use crate::stop::StopSignal;
 use crate::{Settings, Store, StoreError};
@@ -102,13 +103,14 @@ pub(crate) enum Sandbox<'a> {
     /// One with a budget; it goes back when this is dropped.
     Lent(Lent<'a>),
     /// One without, where the store has none with a budget.
-    Unlimited(Reader),
+    Unlimited(Reader<'a>),
 }
 
 pub(crate) struct Lent<'a> {
     /// `None` only while it is dropped.
     connection: Option<Connection>,
     store: &'a Store,
+    _memory: InUse<'a>,
     // Given up after the connection was given back: the file is closed only when nobody holds this.
     _database: Arc<Database>,
     _archive: Lease,
@@ -150,9 +152,17 @@ impl Store {
             let database = self.database()?;
             let mut free = self.sandboxes.free();
             if let Some(connection) = free.pop() {
+                let memory = match self.use_memory(&connection) {
+                    Ok(memory) => memory,
+                    Err(error) => {
+                        free.push(connection);
+                        return Err(error);
+                    }
+                };
                 return Ok(Sandbox::Lent(Lent {
                     connection: Some(connection),
                     store: self,
+                    _memory: memory,
                     _database: database,
                     _archive: archive,
                 }));

@@ -1,40 +1,13 @@
 //! How much space a store takes, and a limit to it: what is oldest goes first.
 
-use std::str::FromStr;
-
-use bytesize::ByteSize;
 use duckdb::Connection;
 use serde::Serialize;
 
 use crate::archive_files::{DAY, Marker, entered, mark, start_of};
 use crate::files::length;
-use crate::retention::SettingError;
 use crate::schema::{self, Lifetime};
 use crate::store::{beside, folder_beside};
 use crate::{Store, StoreError};
-
-/// The environment variable that limits the size of a store.
-pub const SIZE_VARIABLE: &str = "FLOCKSCOPE_MAX_SIZE";
-
-/// Less than this is no useful limit: an empty store takes about 2 MB.
-const LEAST_SIZE: u64 = 16 << 20;
-
-/// Reads a size such as `500MB` (10⁶ bytes each) or `2GiB` (2³⁰): bytes, or `None` for no limit (not set, or empty).
-///
-/// `name` is the name of the setting, for the error: [`SIZE_VARIABLE`], or an option of a command.
-pub fn size_limit(name: &str, value: Option<&str>) -> Result<Option<u64>, SettingError> {
-    let Some(text) = value.map(str::trim).filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    match ByteSize::from_str(text) {
-        Ok(ByteSize(bytes)) if bytes >= LEAST_SIZE => Ok(Some(bytes)),
-        _ => Err(SettingError {
-            name: name.into(),
-            value: text.into(),
-            allowed: "a size of at least 16MiB, such as 500MB or 2GiB, or empty for no limit",
-        }),
-    }
-}
 
 /// Bytes that a store takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -235,29 +208,5 @@ impl Store {
     /// Bytes that are free on the disk of the store.
     pub(crate) fn free_space(&self) -> Option<u64> {
         fs4::available_space(folder_beside(&self.path)).ok()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_with_their_units() {
-        let read = |text| size_limit(SIZE_VARIABLE, text);
-        assert_eq!(read(None), Ok(None));
-        assert_eq!(read(Some(" ")), Ok(None));
-        assert_eq!(read(Some("500MB")), Ok(Some(500_000_000)));
-        assert_eq!(read(Some("500 mb")), Ok(Some(500_000_000)));
-        assert_eq!(read(Some("2GiB")), Ok(Some(2 << 30)));
-        assert_eq!(read(Some("1.5GB")), Ok(Some(1_500_000_000)));
-        assert_eq!(read(Some("20000000")), Ok(Some(20_000_000)));
-        for text in ["0", "1MB", "-5GB", "lots", "5 parsecs", "GB"] {
-            let error = read(Some(text)).expect_err(text).to_string();
-            assert!(
-                error.contains("FLOCKSCOPE_MAX_SIZE") && error.contains(text) && error.contains("16MiB"),
-                "{error}"
-            );
-        }
     }
 }

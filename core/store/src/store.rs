@@ -9,6 +9,7 @@ use crate::archive_files::{self, ArchiveFiles};
 use crate::connections::{Connections, open_database};
 use crate::files::{self, file_error, make_folder};
 use crate::log_file::{self, LOGS, LogState};
+use crate::memory::Memory;
 use crate::sandboxes::Sandboxes;
 use crate::schema::{self, Lifetime, SCHEMA_VERSION, quoted};
 use crate::{StoreError, restore};
@@ -18,6 +19,8 @@ use crate::{StoreError, restore};
 pub struct Settings {
     /// DuckDB's memory limit for all that the store does, in its words (`512MB`).
     pub memory_limit: String,
+    /// The limit while spans are stored and nobody asks; `None`: the same.
+    pub resting_memory: Option<String>,
     /// Number of threads; `None`: all cores.
     pub threads: Option<usize>,
     /// Most bytes that queries may write to the disk for want of memory, in DuckDB's words (`16GB`).
@@ -34,6 +37,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             memory_limit: "512MB".into(),
+            resting_memory: None,
             threads: None,
             spill_limit: "16GB".into(),
             sandboxes: 0,
@@ -50,6 +54,7 @@ pub struct Store {
     pub(crate) connections: Connections,
     pub(crate) archive_files: ArchiveFiles,
     pub(crate) sandboxes: Sandboxes,
+    pub(crate) memory: Memory,
     /// Grows with every change of what is stored; see [`Store::version`].
     pub(crate) version: AtomicU64,
     /// Held by whoever archives, deletes, compacts or backs up: one at a time.
@@ -123,6 +128,7 @@ impl Store {
             connections: Connections::new(database)?,
             archive_files: ArchiveFiles::default(),
             sandboxes: Sandboxes::default(),
+            memory: Memory::default(),
             version: AtomicU64::new(1),
             care: Mutex::new(()),
             path,
@@ -195,7 +201,9 @@ impl Store {
                 quoted(&self.staging_folder().to_string_lossy()),
             ));
         }
-        statements.push_str("SET enable_external_access = false; SET lock_configuration = true;");
+        statements.push_str(
+            "SET enable_external_access = false; SET allowed_configs = ['memory_limit']; SET lock_configuration = true;",
+        );
         connection.execute_batch(&statements)?;
         Ok(())
     }

@@ -99,7 +99,7 @@ async fn every_route_that_is_written_down_is_there_and_every_one_that_is_there_i
         }
     }
     assert_eq!(in_source, written);
-    assert_eq!(written.len(), 27);
+    assert_eq!(written.len(), 28);
 }
 
 #[tokio::test]
@@ -245,6 +245,7 @@ async fn real_answers_are_as_their_schemas_say() {
             errors: 0,
         }],
         more: false,
+        earliest_end: 4,
         latest_end: 5,
     })
     .expect("JSON");

@@ -64,6 +64,7 @@ async fn events_come_in_order_with_ids_until_the_process_stops() {
         traces: vec!["t\n\ndata: x".into()],
         operations: Vec::new(),
         more: false,
+        earliest_end: 8,
         latest_end: 9,
     };
     server.events.send(stored.clone()).expect("somebody listens");

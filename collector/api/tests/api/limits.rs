@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use flockscope_api::{Settings, SqlLimits};
+use flockscope_api::{Settings, SqlBudgets, SqlLimits};
 use flockscope_store::Store;
 use http_body_util::BodyExt;
 use serde_json::json;
@@ -96,12 +96,13 @@ async fn a_query_that_would_need_100_gb_ends_with_a_problem_and_the_store_lives_
 #[tokio::test]
 async fn an_answer_of_100_gb_is_cut_and_never_held_in_memory() {
     let store = sample::store_of(&[]);
+    let limits = SqlLimits {
+        bytes: 32 << 20,
+        most_rows: u64::MAX,
+        ..Settings::default().sql.of_caller(false)
+    };
     let settings = Settings {
-        network_sql: SqlLimits {
-            bytes: 32 << 20,
-            most_rows: u64::MAX,
-            ..Settings::default().network_sql
-        },
+        sql: SqlBudgets::new(limits.clone(), limits),
         ..Settings::default()
     };
     let server = server::with(store, settings, None);

@@ -13,5 +13,6 @@ mod sample;
 mod sandbox;
 mod search;
 mod server;
+mod spans;
 mod sql;
 mod viewer;

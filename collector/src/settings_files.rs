@@ -1,0 +1,98 @@
+//! The project's settings files, read again when they change.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use flockscope_configuration::{Configuration, Loaded, Problems, Sources};
+
+use crate::state::State;
+
+/// Looking at two files each second is cheap, and works in containers and on network drives, where notifications do not
+/// come.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A file that was written so shortly ago could be written again in the same tick of the file system's clock.
+const TICK: Duration = Duration::from_secs(2);
+
+/// Where the settings of a process come from.
+#[derive(Debug, Clone)]
+pub struct SettingsFiles {
+    /// Flags and environment.
+    pub sources: Sources,
+    /// The project's folder, in which `.env` and `flockscope.toml` may be.
+    pub project: Option<PathBuf>,
+}
+
+impl SettingsFiles {
+    /// The settings as they are now.
+    pub fn load(&self) -> Result<Loaded, Problems> {
+        let mut sources = self.sources.clone();
+        if let Some(folder) = &self.project {
+            sources.find_files(folder);
+        }
+        Configuration::load(&sources)
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        let places = self.project.as_deref().map(Sources::places).into_iter().flatten();
+        let stamp = |place: PathBuf| {
+            let file = fs::metadata(place).ok()?;
+            Some((file.modified().unwrap_or(SystemTime::UNIX_EPOCH), file.len()))
+        };
+        places.map(stamp).collect()
+    }
+}
+
+/// When a file was changed last, and its length; `None` where there is none.
+type Stamp = Option<(SystemTime, u64)>;
+
+fn is_settled(stamp: &Stamp) -> bool {
+    stamp.is_none_or(|(modified, _)| modified.elapsed().is_ok_and(|age| age > TICK))
+}
+
+/// Looks at the files in a thread of its own, until it is dropped.
+pub(crate) struct SettingsWatch {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SettingsWatch {
+    pub(crate) fn start(files: SettingsFiles, state: Arc<State>) -> io::Result<Self> {
+        let (stop, stopping) = mpsc::channel();
+        let thread = thread::Builder::new().name("settings".into()).spawn(move || {
+            // The process has read them a moment ago, and may have read a file that was just being written.
+            let mut read = Vec::new();
+            while let Err(RecvTimeoutError::Timeout) = stopping.recv_timeout(PAUSE) {
+                let now = files.stamps();
+                if now == read {
+                    continue;
+                }
+                match files.load() {
+                    Ok(loaded) => state.take_settings(&loaded),
+                    Err(problems) => state.refuse_settings(&problems),
+                }
+                read = if now.iter().all(is_settled) { now } else { Vec::new() };
+            }
+        })?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for SettingsWatch {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the settings had panicked");
+        }
+    }
+}
