@@ -16,7 +16,7 @@ use crate::arguments::GlobalArguments;
 use crate::failure::{Failure, printable};
 use crate::progress::Bar;
 use crate::terminal;
-use crate::traces::Traces;
+use crate::traces::{Kept, Traces};
 
 /// The arguments that every command takes, and what follows from them.
 pub(crate) struct Context {
@@ -111,8 +111,20 @@ impl Context {
         Ok(opened)
     }
 
-    /// As [`Self::open`], for a command that changes a store or copies it: not one that was only loaded for this once, and
-    /// not a copy of one that another process holds.
+    /// The process that keeps these traces, if one runs and may be asked.
+    pub(crate) fn kept(&self, located: &Located) -> Result<Option<Kept>, Failure> {
+        if self.in_process() {
+            return Ok(None);
+        }
+        Ok(match Traces::kept(located)? {
+            Some(Traces::Kept(kept)) => Some(kept),
+            _ => None,
+        })
+    }
+
+    /// As [`Self::open`], for a command that changes a store as no other may use it: not one that was only loaded for
+    /// this once, and not a copy of one that another process holds. A process that a client started is ended for it; the
+    /// next client starts another.
     pub(crate) fn open_to_care(&self) -> Result<Opened, Failure> {
         if let Located::Files { path } = self.locate()? {
             return Err(Failure::Usage(format!(
@@ -120,13 +132,31 @@ impl Context {
                 path.display()
             )));
         }
+        self.end_idle_process(&self.locate()?)?;
         let opened = self.open()?;
         if opened.is_copy() {
             return Err(Failure::Failed(
-                "another process holds the store, and only that one could do this; end it first (flockscope stop; or is flockscope watch running?)".into(),
+                "another process holds the store, and only that one could do this; end it first (flockscope stop; or is flockscope watch --in-process running?)".into(),
             ));
         }
         Ok(opened)
+    }
+
+    /// Ends the process that keeps the traces, unless a person started it: then that one has to.
+    pub(crate) fn end_idle_process(&self, located: &Located) -> Result<(), Failure> {
+        let Some(kept) = self.kept(located)? else {
+            return Ok(());
+        };
+        kept.run(async |connection| {
+            let status = connection.status().await?;
+            if status.is_some_and(|status| status.ends_when_idle_for_s.is_some()) {
+                connection.stop().await?;
+                self.note(
+                    "note: the process that kept the traces was ended for this; the next one that asks starts another",
+                );
+            }
+            Ok(())
+        })
     }
 
     /// Nothing is removed silently.

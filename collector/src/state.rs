@@ -1,6 +1,6 @@
 //! What the process knows of itself, for the API.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -254,13 +254,23 @@ impl Process for State {
         Ok(ingested)
     }
 
-    fn backup(&self, store: &Store) -> Result<BackupMade, ProcessError> {
-        let name = name_of_backup();
-        let folder = process_folder(&self.store).join("backups");
-        std::fs::create_dir_all(&folder).map_err(|error| ProcessError::Failed(error.to_string()))?;
-        let manifest = store.backup(&folder.join(&name), |_| {})?;
+    fn backup(&self, store: &Store, folder: Option<&Path>) -> Result<BackupMade, ProcessError> {
+        let folder = match folder {
+            Some(folder) if folder.symlink_metadata().is_ok() => {
+                return Err(ProcessError::CannotDo(
+                    "at the place of the backup there is something already; choose another folder".into(),
+                ));
+            }
+            Some(folder) => folder.to_owned(),
+            None => {
+                let backups = process_folder(&self.store).join("backups");
+                std::fs::create_dir_all(&backups).map_err(|error| ProcessError::Failed(error.to_string()))?;
+                backups.join(name_of_backup())
+            }
+        };
+        let manifest = store.backup(&folder, |_| {})?;
         Ok(BackupMade {
-            name,
+            name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             spans: manifest.stored_spans + manifest.archived_spans,
             bytes: manifest.files.iter().map(|file| file.bytes).sum(),
         })

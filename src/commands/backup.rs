@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use flockscope_store::Manifest;
 use indicatif::{BinaryBytes, HumanCount};
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{FactsOutput, Format, Output};
-use crate::progress::Bar;
+use crate::progress::{Bar, Spinner};
 
 /// Copy the store, archive included, into a new folder
 #[derive(Args)]
@@ -23,10 +24,21 @@ pub(crate) struct Backup {
 
 impl Backup {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let opened = context.open_to_care()?;
-        let mut bar = Bar::new("backing up", context.quiet());
-        let manifest = opened.store.backup(&self.folder, |progress| bar.show_step(progress))?;
-        drop(bar);
+        let manifest = match context.kept(&context.locate()?)? {
+            Some(kept) => {
+                let folder = std::path::absolute(&self.folder)
+                    .map_err(|error| Failure::Usage(format!("{}: {error}", self.folder.display())))?;
+                let spinner = Spinner::new("the process that keeps the traces makes the backup", context.quiet());
+                kept.run(async |connection| Ok(connection.backup(&folder).await?))?;
+                drop(spinner);
+                Manifest::read(&folder)?
+            }
+            None => {
+                let opened = context.open_to_care()?;
+                let mut bar = Bar::new("backing up", context.quiet());
+                opened.store.backup(&self.folder, |progress| bar.show_step(progress))?
+            }
+        };
         let output = Output::from(self.output);
         let content = if output.format == Format::Json {
             serde_json::to_string_pretty(&manifest).map_err(|error| Failure::Failed(error.to_string()))? + "\n"

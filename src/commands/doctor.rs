@@ -46,6 +46,7 @@ impl Doctor {
                 )));
             }
         };
+        context.end_idle_process(&Located::Store { file: store.clone() })?;
         let output = Output::from(self.output);
         if let Some(new) = &self.rescue {
             return save(context, &store, new, &output);

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::failure::{Failure, printable};
 use crate::output::{FactsOutput, Format, Output};
 use crate::progress::Bar;
-use crate::traces::{Kept, Traces};
+use crate::traces::Kept;
 
 /// Read traces from files into a store: Flock, OTLP, Jaeger, Parquet, another store
 #[derive(Args)]
@@ -90,9 +90,7 @@ enum Target {
 impl Target {
     fn open(context: &Context, store: &Path) -> Result<Self, Failure> {
         let located = Located::Store { file: store.to_owned() };
-        if !context.in_process()
-            && let Some(Traces::Kept(kept)) = Traces::kept(&located)?
-        {
+        if let Some(kept) = context.kept(&located)? {
             return Ok(Self::Kept(kept));
         }
         let redactor = context.opening(&located)?.redactor;

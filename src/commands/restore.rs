@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use flockscope_client::Located;
 use flockscope_store::{StoreError, restore};
 use indicatif::HumanCount;
 
@@ -35,6 +36,7 @@ pub(crate) struct Restore {
 impl Restore {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let store = target(context, self.into.as_deref())?;
+        context.end_idle_process(&Located::Store { file: store.clone() })?;
         let mut bar = Bar::new("restoring", context.quiet());
         let restored = restore(&self.folder, &store, self.replace, |progress| bar.show_step(progress)).map_err(|error| {
             match error {

@@ -303,6 +303,37 @@ fn import_gives_the_spans_to_the_process_and_secrets_stay_out() {
 }
 
 #[test]
+fn the_store_is_cared_for_while_a_process_keeps_it() {
+    let project = Project::with_sample().with_process();
+    project.run(&["stats"]).succeeded();
+    let pid = pid(&project);
+    // A backup is made by the process.
+    let manifest = project.json(&["backup", "saved", "--format", "json"]);
+    assert_eq!(manifest["stored_spans"], 6797);
+    assert_eq!(self::pid(&project), pid);
+    project.run(&["backup", "saved"]).failed_with(1, "there is something already");
+    // All else wants the store for itself, and a process that nobody started may go.
+    let archived = project.run(&["archive", "--older-than", "1d"]).succeeded();
+    assert!(archived.err.contains("was ended for this"), "{}", archived.err);
+    project.run(&["status"]).failed_with(3, "no process serves");
+    assert!(project.run(&["stats"]).succeeded().out.contains("6,797"));
+    project.run(&["doctor", "--deep"]).succeeded();
+    project.run(&["stats"]).succeeded();
+    let restored = project.run(&["restore", "saved", "--replace"]).succeeded();
+    assert!(restored.out.contains("6,797"), "{}", restored.out);
+
+    // One that a person started stays.
+    let serving = Serving::start(&project, &[]);
+    project
+        .run(&["archive", "--older-than", "1d"])
+        .failed_with(1, "end it first (flockscope stop");
+    let manifest = project.json(&["backup", "second", "--format", "json"]);
+    assert_eq!(manifest["stored_spans"], 6797);
+    project.run(&["stop"]).succeeded();
+    assert_eq!(serving.wait_for_its_end(), Some(0));
+}
+
+#[test]
 fn settings_are_shown_with_their_origin_and_written_with_their_comments() {
     let project = Project::empty();
     let of = |key: &str| {

@@ -3,9 +3,9 @@
 use std::sync::PoisonError;
 
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use flockscope_protocol::Event;
+use flockscope_protocol::{BackupRequest, Event};
 use flockscope_store::{Cleared, calls};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -117,15 +117,29 @@ pub(crate) async fn clear_all(state: &Shared) -> Result<Cleared, ApiProblem> {
 
 /// Makes a backup
 ///
-/// For admins. It goes to the place that the configuration names.
+/// For admins. It is made beside the store, with the time as its name; a client of this machine may name another folder.
+/// Spans are stored meanwhile as ever.
 #[utoipa::path(
     post, path = "/api/v1/backup", tag = "Process",
+    request_body(content = Option<schemas::BackupRequest>),
     responses((status = 200, description = "It is made", body = BackupMade), Common),
 )]
-pub(crate) async fn backup(_admin: Admin, ask: Ask) -> Result<Response, ApiProblem> {
+pub(crate) async fn backup(_admin: Admin, ask: Ask, request: Request) -> Result<Response, ApiProblem> {
     ask.parameters.finish()?;
+    let folder = match request.headers().contains_key(header::CONTENT_TYPE) {
+        true => body::<BackupRequest>(request, &["folder"]).await?.folder,
+        false => None,
+    };
+    if let Some(folder) = &folder
+        && !(ask.caller.is_local && folder.is_absolute())
+    {
+        return Err(ApiProblem::new(
+            BAD_BODY,
+            "the field folder must be a full path, and only a client of this machine may name one",
+        ));
+    }
     let (process, store) = (ask.state.process.clone(), ask.state.store.clone());
-    let made = blocking(move || process.backup(&store), &ask.state).await?;
+    let made = blocking(move || process.backup(&store, folder.as_deref()), &ask.state).await?;
     Ok(json(serde_json::to_vec(&made).map_err(ApiProblem::internal)?))
 }
 

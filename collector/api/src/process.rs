@@ -1,6 +1,7 @@
 //! What the API asks of the process around it.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use flockscope_model::Span;
 use flockscope_protocol::ProcessStatus;
@@ -32,8 +33,8 @@ pub trait Process: Send + Sync + 'static {
         Ok(store.ingest(&spans)?)
     }
 
-    /// Makes a backup at the place that the configuration names.
-    fn backup(&self, store: &Store) -> Result<BackupMade, ProcessError>;
+    /// Makes a backup: as this folder, which must not be there yet, or beside the store.
+    fn backup(&self, store: &Store, folder: Option<&Path>) -> Result<BackupMade, ProcessError>;
 
     /// Begins to end the process, in its own time: the answer to the request still goes out.
     fn stop(&self);
@@ -110,7 +111,7 @@ pub struct Check {
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BackupMade {
-    /// Its name, at the place that the configuration names.
+    /// Name of its folder.
     #[schema(example = "2026-11-23T09-30-00Z")]
     pub name: String,
     /// Spans in it.

@@ -49,6 +49,15 @@ pub(crate) struct SqlColumn {
     r#type: String,
 }
 
+/// Body of `POST /api/v1/backup`.
+#[derive(ToSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BackupRequest {
+    /// Full path of the folder to make; only clients of this machine may name one.
+    #[schema(example = "/home/me/backups/2026-11-23")]
+    folder: Option<String>,
+}
+
 /// Answer of `POST /api/v1/spans`.
 #[derive(ToSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

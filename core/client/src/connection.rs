@@ -1,7 +1,7 @@
 //! The way from a face (editor, notebook, command line) to its traces.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -207,6 +207,15 @@ impl Connection {
         match &self.kind {
             Kind::Remote(remote) => remote.store(&spans).await,
             Kind::InProcess(store) => store.store(spans).await,
+        }
+    }
+
+    /// Copies the store, archive included, into a folder that must not be there yet; its path is a full one. Spans are
+    /// stored meanwhile as ever.
+    pub async fn backup(&self, folder: &Path) -> Result<(), ClientError> {
+        match &self.kind {
+            Kind::Remote(remote) => remote.backup(folder).await,
+            Kind::InProcess(store) => store.backup(folder).await,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flockscope_analytics::calls::Call;
@@ -123,6 +124,11 @@ impl InProcess {
             })
         })
         .await
+    }
+
+    pub(crate) async fn backup(self: &Arc<Self>, folder: &Path) -> Result<(), ClientError> {
+        let (this, folder) = (self.clone(), folder.to_owned());
+        on_a_thread(move || Ok(this.opened.store.backup(&folder, |_| {}).map(drop)?)).await
     }
 
     pub(crate) fn cancel(&self, id: &str) {

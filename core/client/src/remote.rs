@@ -1,12 +1,15 @@
 //! Traces that another process keeps, asked over HTTP on the loopback interface.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use flockscope_analytics::calls::Call;
 use flockscope_model::Span;
-use flockscope_protocol::{DiscoveryFile, DiscoveryRecord, Event, Problem, ProcessStatus, SpansTaken, SqlRequest};
+use flockscope_protocol::{
+    BackupRequest, DiscoveryFile, DiscoveryRecord, Event, Problem, ProcessStatus, SpansTaken, SqlRequest,
+};
 use flockscope_store::Limits;
 use futures_util::{Stream, StreamExt, stream};
 use http_body_util::Full;
@@ -163,6 +166,19 @@ impl Remote {
         };
         let bytes = http::whole(self.send(&question).await?).await?;
         serde_json::from_slice(&bytes).map_err(|error| ClientError::Answer(error.to_string()))
+    }
+
+    pub(crate) async fn backup(&self, folder: &Path) -> Result<(), ClientError> {
+        let request = BackupRequest {
+            folder: Some(folder.to_owned()),
+        };
+        let body = serde_json::to_vec(&request).map_err(|error| ClientError::Answer(error.to_string()))?;
+        let question = Question {
+            body: body.into(),
+            headers: &[(CONTENT_TYPE, "application/json")],
+            ..Question::new(Method::POST, "/api/v1/backup")
+        };
+        self.send(&question).await.map(drop)
     }
 
     pub(crate) async fn cancel(&self, id: &str) -> Result<(), ClientError> {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use axum::http::Request;
 use flockscope_api::Settings;
+use flockscope_security::Caller;
 use serde_json::json;
 use tower::ServiceExt;
 
@@ -65,6 +66,34 @@ async fn only_admins_clear_back_up_and_stop() {
     assert!(!detail.contains("/secret"), "{detail}");
     assert_eq!(server.post("/api/v1/stop", &json!({})).await.status.as_u16(), 202);
     assert_eq!(server.process.stops.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn only_an_admin_of_this_machine_says_where_a_backup_goes() {
+    let server = server::sample();
+    let folder = tempfile::tempdir().expect("a folder");
+    let named = json!({"folder": folder.path().join("saved")});
+    let far_admin = Caller {
+        is_local: false,
+        ..admin()
+    };
+    let refused = server.send(far_admin, post("/api/v1/backup", &named)).await;
+    refused.problem(400, "bad-body");
+    for wrong in [
+        json!({"folder": "saved"}),
+        json!({"folder": 1}),
+        json!({"to": "/saved"}),
+    ] {
+        assert_eq!(
+            server.post("/api/v1/backup", &wrong).await.status.as_u16(),
+            400,
+            "{wrong}"
+        );
+    }
+    assert!(!folder.path().join("saved").exists());
+    let made = server.post("/api/v1/backup", &named).await;
+    assert_eq!(made.json()["spans"], 6797, "{}", made.text());
+    assert!(folder.path().join("saved").is_dir());
 }
 
 #[tokio::test]
