@@ -39,16 +39,26 @@ END_SECONDS = 10
 COMPARED = ("trace_id", "parent_id", "name", "service", "operation", "start_time", "end_time", "status_code")
 
 
+# The core process takes any free ports: another one may run on this machine.
+ANY_PORTS = {
+    name: "127.0.0.1:0"
+    for name in ("FLOCKSCOPE_API_ADDRESS", "FLOCKSCOPE_OTLP_GRPC_ADDRESS", "FLOCKSCOPE_OTLP_HTTP_ADDRESS")
+}
+
+
 class Watch:
-    """A running `flockscope watch --format json`, and the lines that it has printed so far."""
+    """A running `flockscope watch --format json`, the core process that it has started, and the lines that it has printed
+    so far."""
 
     def __init__(self, flockscope: str, file: pathlib.Path, log: pathlib.Path) -> None:
         self.log = log
+        self.record = file.parent.parent / ".flockscope" / "store.duckdb.d" / "serve.json"
         self.lines: list[tuple[int, str]] = []
         with open(log, "wb") as errors:
             self.process = subprocess.Popen(
                 [flockscope, "watch", "--db", str(file), "--format", "json"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8",
+                env=os.environ | ANY_PORTS,
             )
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -58,12 +68,15 @@ class Watch:
             self.lines.append((time.time_ns(), line))
 
     def cpu_seconds(self) -> float | None:
-        """User and system time so far; None where the system does not tell."""
-        try:
-            fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return None
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time of both processes so far; None where the system does not tell."""
+        seconds = 0.0
+        for pid in (self.process.pid, json.loads(self.record.read_text())["pid"]):
+            try:
+                fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                return None
+            seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return seconds
 
     def wait_for(self, spans: int) -> None:
         """Waits until that many lines were printed, or no longer than the last spans may take."""
@@ -112,6 +125,7 @@ class Run:
         self.shown = [(seen, json.loads(line)) for seen, line in watch.lines]
         self.rows = self._rows(file, project)
         self.stored = self._stored(flockscope, file)
+        self.stop_code = subprocess.run([flockscope, "stop", "--db", str(file)], check=False).returncode
 
     @staticmethod
     def _stored(flockscope: str, file: pathlib.Path) -> list[str]:
@@ -227,6 +241,10 @@ class FollowFlock(unittest.TestCase):
         self.assertTrue(run.alive_at_start, run.watch_errors)
         self.assertIn(run.watch_code, (0, 130), run.watch_errors[-4000:])
 
+    def test_the_core_process_was_found_and_ended(self) -> None:
+        self.assertIn("keeps the traces from now on", self.run_made.watch_errors)
+        self.assertEqual(self.run_made.stop_code, 0)
+
 
 def shown_after_ms(run: Run) -> list[float]:
     """From the moment a span could be read from the file until `watch` had printed it. Never negative: a span may be
@@ -250,7 +268,7 @@ def report(run: Run) -> None:
             print(f"{what}: median {statistics.median(values):.0f} ms, "
                   f"95 % within {values[int(0.95 * (len(values) - 1))]:.0f} ms, longest {values[-1]:.0f} ms")
     if run.idle_share is not None:
-        print(f"watch used {run.cpu_seconds:.1f} s of CPU, and {100 * run.idle_share:.1f} % of a core when idle")
+        print(f"watch and the core process used {run.cpu_seconds:.1f} s of CPU, and {100 * run.idle_share:.1f} % of a core when idle")
     sys.stdout.flush()
 
 
