@@ -82,7 +82,7 @@ impl Import {
 /// Where the spans go.
 enum Target {
     /// A store that is opened here.
-    Opened(Store, Arc<Redactor>),
+    Opened(Box<Store>, Arc<Redactor>),
     /// A store that another process keeps: it is given the spans.
     Kept(Kept),
 }
@@ -94,7 +94,10 @@ impl Target {
             return Ok(Self::Kept(kept));
         }
         let redactor = context.opening(&located)?.redactor;
-        Ok(Self::Opened(Store::open(store, Settings::default())?, redactor))
+        Ok(Self::Opened(
+            Box::new(Store::open(store, Settings::default())?),
+            redactor,
+        ))
     }
 
     fn load(&mut self, source: &mut dyn SpanSource, progress: &mut dyn FnMut(Progress)) -> Result<Loaded, Failure> {

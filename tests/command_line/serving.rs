@@ -311,7 +311,9 @@ fn the_store_is_cared_for_while_a_process_keeps_it() {
     let manifest = project.json(&["backup", "saved", "--format", "json"]);
     assert_eq!(manifest["stored_spans"], 6797);
     assert_eq!(self::pid(&project), pid);
-    project.run(&["backup", "saved"]).failed_with(1, "there is something already");
+    project
+        .run(&["backup", "saved"])
+        .failed_with(1, "there is something already");
     // All else wants the store for itself, and a process that nobody started may go.
     let archived = project.run(&["archive", "--older-than", "1d"]).succeeded();
     assert!(archived.err.contains("was ended for this"), "{}", archived.err);

@@ -396,6 +396,52 @@ def operations(spans):
     return found
 
 
+def functions(spans):
+    def key(span):
+        attributes = span["attributes"]
+        return (span["service"], span["operation"], span["name"], text(attributes, "module"), text(attributes, "class"),
+                text(attributes, "function"))
+
+    def number(group, name):
+        return sum(int(span["attributes"].get(name) or 0) for span in group)
+
+    names = ("service", "operation", "name", "module", "class", "function")
+    together = collections.defaultdict(list)
+    # Parts of the key may be missing, which `grouped` leaves out.
+    for span in spans:
+        together[key(span)].append(span)
+    found = []
+    for values, group in sorted(together.items(), key=lambda item: [part or "" for part in item[0]]):
+        last = max(group, key=by_start)
+        slowest = max(group, key=lambda span: (duration(span), *by_start(span)))
+        failed = [span for span in group if is_error(span)]
+        worst = max(failed, key=by_start) if failed else None
+        exception = first_exception(worst) if failed else None
+        row = dict(zip(names, values))
+        row.update({
+            "calls": len(group),
+            "errors": len(failed),
+            "total_ms": sum(ms(duration(span)) for span in group),
+            "last_time": last["start_time"],
+            "last_ms": ms(duration(last)),
+            "last_trace_id": last["trace_id"],
+            "last_span_id": last["span_id"],
+            "slowest_ms": ms(duration(slowest)),
+            "slowest_trace_id": slowest["trace_id"],
+            "last_error_time": worst["start_time"] if failed else None,
+            "last_error_trace_id": worst["trace_id"] if failed else None,
+            "last_error_type": text(exception, "exception.type") if exception else None,
+            "last_error_message": (text(exception, "exception.message") if exception else None)
+            or (worst["status_description"] if failed else None),
+            "input_tokens": number(group, "gen_ai.usage.input_tokens"),
+            "output_tokens": number(group, "gen_ai.usage.output_tokens"),
+        })
+        for share in (50, 95, 99):
+            row[f"p{share}_ms"] = percentile([ms(duration(span)) for span in group], share / 100)
+        found.append(row)
+    return found
+
+
 JSON_TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN", dict: "OBJECT", list: "ARRAY",
               type(None): "NULL"}
 
@@ -485,6 +531,7 @@ def everything(spans):
         "dependencies": dependencies(spans),
         "exceptions": exceptions(spans),
         "operations": operations(spans),
+        "functions": functions(spans),
         "attribute_keys": attribute_keys(spans),
         "statistics": statistics(spans),
     }

@@ -58,6 +58,7 @@ const ANALYSES: &[(&str, &str)] = sql! {
     "critical_path" from "critical_path",
     "dependencies" from "dependencies",
     "exceptions" from "exceptions",
+    "functions" from "functions",
     "operations" from "operations",
     "red" from "red",
     "statistics" from "statistics",

@@ -4,8 +4,8 @@
 use std::marker::PhantomData;
 
 use flockscope_model::rows::{
-    AttributeKeyRow, AttributeValueRow, CriticalPathRow, DependencyRow, ExceptionRow, OperationRow, RedRow,
-    StatisticsRow, TimelineRow, TraceRow,
+    AttributeKeyRow, AttributeValueRow, CriticalPathRow, DependencyRow, ExceptionRow, FunctionRow, OperationRow,
+    RedRow, StatisticsRow, TimelineRow, TraceRow,
 };
 use serde::{Deserialize, Serialize};
 
@@ -158,6 +158,11 @@ pub fn exceptions(window: Window) -> Call<ExceptionRow> {
 /// Every traced function that was seen.
 pub fn operations(window: Window) -> Call<OperationRow> {
     Call::new(format!("FROM operations({})", window.arguments()))
+}
+
+/// What an editor shows at every traced function.
+pub fn functions(window: Window) -> Call<FunctionRow> {
+    Call::new(format!("FROM functions({})", window.arguments()))
 }
 
 /// Every attribute key.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use flockscope_analytics::calls::{self, Call, GroupBy, Level, Window};
 use flockscope_model::Span;
 use flockscope_model::rows::{
-    AttributeKeyRow, AttributeValueRow, CriticalPathRow, DependencyRow, ExceptionRow, OperationRow, RedRow,
-    StatisticsRow, TimelineRow, TraceRow,
+    AttributeKeyRow, AttributeValueRow, CriticalPathRow, DependencyRow, ExceptionRow, FunctionRow, OperationRow,
+    RedRow, StatisticsRow, TimelineRow, TraceRow,
 };
 use flockscope_protocol::{Event, ProcessStatus, SpansTaken};
 use flockscope_store::Limits;
@@ -159,6 +159,11 @@ impl Connection {
     /// Every traced function that was seen.
     pub async fn operations(&self, window: Window) -> Result<Vec<OperationRow>, ClientError> {
         self.ask(&calls::operations(window)).await
+    }
+
+    /// What an editor shows at every traced function.
+    pub async fn functions(&self, window: Window) -> Result<Vec<FunctionRow>, ClientError> {
+        self.ask(&calls::functions(window)).await
     }
 
     /// Every attribute key.

@@ -225,6 +225,68 @@ pub struct OperationRow {
     pub last_ms: f64,
 }
 
+/// A traced function, as `functions()` lists it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FunctionRow {
+    /// Service.
+    pub service: String,
+    /// Operation.
+    pub operation: String,
+    /// Span name.
+    pub name: String,
+    /// Module in which the function is defined, where spans say so.
+    pub module: Option<String>,
+    /// Runtime class.
+    pub class: Option<String>,
+    /// Function.
+    pub function: Option<String>,
+    /// File of the function.
+    pub code_file_path: Option<String>,
+    /// Qualified name of the function.
+    pub code_function_name: Option<String>,
+    /// Line of the function, from 1.
+    pub code_line_number: Option<i32>,
+    /// Number of spans.
+    pub calls: i64,
+    /// Spans with status ERROR.
+    pub errors: i64,
+    /// Median duration.
+    pub p50_ms: f64,
+    /// 95th percentile of the durations.
+    pub p95_ms: f64,
+    /// 99th percentile of the durations.
+    pub p99_ms: f64,
+    /// Sum of durations.
+    pub total_ms: f64,
+    /// Start of the latest span.
+    pub last_time: i64,
+    /// Duration of the latest span.
+    pub last_ms: f64,
+    /// Trace of the latest span.
+    pub last_trace_id: String,
+    /// The latest span.
+    pub last_span_id: String,
+    /// Longest duration.
+    pub slowest_ms: f64,
+    /// Trace of the span that took longest.
+    pub slowest_trace_id: String,
+    /// Start of the latest span with status ERROR.
+    pub last_error_time: Option<i64>,
+    /// Its trace.
+    pub last_error_trace_id: Option<String>,
+    /// Type of the exception that it recorded.
+    pub last_error_type: Option<String>,
+    /// Message of that exception, else the text of its status.
+    pub last_error_message: Option<String>,
+    /// Sum of the tokens that went into models.
+    pub input_tokens: i64,
+    /// Sum of the tokens that came out.
+    pub output_tokens: i64,
+    /// Sum of what spans say that they cost.
+    pub cost: f64,
+}
+
 /// One attribute key, as `attribute_keys()` lists it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -2,8 +2,8 @@
 
 use flockscope_analytics::calls::{self, Call, GroupBy, Level, Window};
 use flockscope_model::rows::{
-    AttributeKeyRow, AttributeValueRow, CriticalPathRow, DependencyRow, ExceptionRow, OperationRow, RedRow,
-    StatisticsRow, TimelineRow, TraceRow,
+    AttributeKeyRow, AttributeValueRow, CriticalPathRow, DependencyRow, ExceptionRow, FunctionRow, OperationRow,
+    RedRow, StatisticsRow, TimelineRow, TraceRow,
 };
 use serde::de::DeserializeOwned;
 
@@ -43,6 +43,11 @@ impl Store {
     /// Every traced function that was seen.
     pub fn operations(&self, window: Window) -> Result<Vec<OperationRow>, StoreError> {
         self.ask(&calls::operations(window))
+    }
+
+    /// What an editor shows at every traced function.
+    pub fn functions(&self, window: Window) -> Result<Vec<FunctionRow>, StoreError> {
+        self.ask(&calls::functions(window))
     }
 
     /// Every attribute key.

@@ -110,6 +110,12 @@ fn assert_everything(store: &Store, expected: &dyn Fn(&str) -> Value) {
         operation,
     );
     assert_rows(
+        "functions",
+        store.functions(all).expect("functions"),
+        &expected("functions"),
+        &["service", "operation", "name", "module", "class", "function"],
+    );
+    assert_rows(
         "attribute_keys",
         store.attribute_keys(all).expect("keys"),
         &expected("attribute_keys"),
