@@ -1,0 +1,25 @@
+//! Which functions of a workspace are traced, and which of the observed spans are theirs. Plain offsets and strings: no
+//! protocol of an editor, no database. Files are read only by [`Workspace::scan`] and [`Scan`].
+
+mod cache;
+mod callees;
+pub mod facts;
+mod flock;
+mod hierarchy;
+mod language;
+mod languages;
+mod matching;
+mod matching_code;
+mod observed;
+mod parsing;
+mod reading;
+mod scan;
+mod traced;
+mod virtual_environment;
+mod workspace;
+
+pub use language::Language;
+pub use observed::{Evidence, Match, Matches, Observed, ObservedId, Part, Tier};
+pub use scan::{Scan, Stamps};
+pub use traced::Traced;
+pub use workspace::{Callee, FileId, Function, FunctionId, LARGEST_FILE, Workspace};

@@ -1,0 +1,155 @@
+//! Spans that say where in the source they come from: `code.file.path`, `code.line.number`, `code.function.name`.
+
+use std::path::Path;
+
+use crate::matching::{Matching, Place};
+use crate::observed::{Evidence, Match, Observed, Tier};
+use crate::workspace::FileId;
+
+impl Matching<'_> {
+    /// The function that the attributes `code.*` name.
+    pub(crate) fn by_code(&self, observed: &Observed) -> Option<Vec<Match>> {
+        let name = observed.code_function_name.as_deref().and_then(FullName::of);
+        let Some(path) = observed.code_file_path.as_deref() else {
+            return self.by_full_name(observed, &name?);
+        };
+        let (files, is_whole_path) = self.files_of_path(path);
+        let at_line: Vec<Place> = match observed.code_line.and_then(|line| line.checked_sub(1)) {
+            Some(line) => files.iter().filter_map(|file| self.at_line(*file, line)).collect(),
+            None => Vec::new(),
+        };
+        let Some(name) = name else {
+            let tier = if is_whole_path { Tier::Exact } else { Tier::Inferred };
+            return (!at_line.is_empty()).then(|| self.among(observed, &at_line, tier, Evidence::Code));
+        };
+        let in_files = self
+            .functions_named(name.own)
+            .iter()
+            .filter(|place| files.contains(&place.0));
+        let named = self.best_named(in_files.copied().collect(), &name);
+        let both: Vec<Place> = at_line.into_iter().filter(|place| named.contains(place)).collect();
+        match (&*both, &*named) {
+            ([], []) => None,
+            // The line was that of another time, or of a call.
+            ([], named) => {
+                let tier = if observed.code_line.is_none() {
+                    Tier::Exact
+                } else {
+                    Tier::Inferred
+                };
+                Some(self.among(observed, named, tier, Evidence::Code))
+            }
+            (both, _) => Some(self.among(observed, both, Tier::Exact, Evidence::Code)),
+        }
+    }
+
+    /// A function by its full name alone: exact if what stands before its own name is its class or module.
+    fn by_full_name(&self, observed: &Observed, name: &FullName<'_>) -> Option<Vec<Match>> {
+        let places = self.functions_named(name.own).to_vec();
+        let fitting: Vec<Place> = places
+            .iter()
+            .copied()
+            .filter(|place| self.fits(*place, name) > 0)
+            .collect();
+        if !fitting.is_empty() {
+            let best = self.best_named(fitting, name);
+            return Some(self.among(observed, &best, Tier::Exact, Evidence::Code));
+        }
+        if !name.before.is_empty() || observed.module.is_some() {
+            return None;
+        }
+        (!places.is_empty()).then(|| self.among(observed, &places, Tier::Inferred, Evidence::Code))
+    }
+
+    /// Those whose class and module agree best with the name.
+    fn best_named(&self, places: Vec<Place>, name: &FullName<'_>) -> Vec<Place> {
+        let best = places.iter().map(|place| self.fits(*place, name)).max().unwrap_or(0);
+        places
+            .into_iter()
+            .filter(|place| self.fits(*place, name) == best)
+            .collect()
+    }
+
+    /// How many of the words before the name are those that stand before the function: classes, then the module.
+    fn fits(&self, (file, index): Place, name: &FullName<'_>) -> usize {
+        let Some(file) = self.workspace.file(file) else {
+            return 0;
+        };
+        let Some(definition) = file.facts.definitions.get(index as usize) else {
+            return 0;
+        };
+        let qualified = file.facts.qualified_name(definition);
+        let path = file.path.with_extension("");
+        let folders = path
+            .iter()
+            .filter_map(|part| part.to_str())
+            .filter(|part| *part != "__init__" && *part != "mod");
+        let around: Vec<&str> = folders.chain(qualified.split('.')).collect();
+        let words = around.iter().rev().skip(1).zip(name.before.iter().rev());
+        words.take_while(|(have, wanted)| have == wanted).count()
+    }
+
+    fn at_line(&self, id: FileId, line: u32) -> Option<Place> {
+        let file = self.workspace.file(id)?;
+        let holds = |lines: (u32, u32)| lines.0 <= line && line <= lines.1;
+        let definitions = (0..).zip(&file.facts.definitions);
+        let around = definitions.filter(|(_, definition)| holds(definition.lines));
+        around.last().map(|(index, _)| (id, index))
+    }
+
+    /// The files that a path of another machine can mean: the path itself, or those with the longest common end.
+    fn files_of_path(&self, path: &str) -> (Vec<FileId>, bool) {
+        let path = path.strip_prefix("file://").unwrap_or(path);
+        if let Some((id, _)) = self.workspace.file_at(Path::new(path)) {
+            return (vec![id], true);
+        }
+        let wanted: Vec<&str> = path
+            .split(['/', '\\'])
+            .filter(|part| !part.is_empty() && *part != ".")
+            .collect();
+        if let Some((id, _)) = self.workspace.file_at(&self.workspace.root.join(wanted.join("/"))) {
+            return (vec![id], true);
+        }
+        let common = |path: &Path| {
+            let have = path.iter().rev().filter_map(|part| part.to_str());
+            have.zip(wanted.iter().rev())
+                .take_while(|(have, wanted)| have == *wanted)
+                .count()
+        };
+        let files: Vec<_> = self
+            .workspace
+            .all_files()
+            .map(|(id, file)| (common(&file.path), id))
+            .collect();
+        let longest = files.iter().map(|(common, _)| *common).max().unwrap_or(0);
+        if longest == 0 {
+            return (Vec::new(), false);
+        }
+        (
+            files
+                .into_iter()
+                .filter(|(common, _)| *common == longest)
+                .map(|(_, id)| id)
+                .collect(),
+            false,
+        )
+    }
+}
+
+/// `com.example.Service.run`, `crate::module::function`, `pkg/http.(*Client).Do` in words.
+struct FullName<'a> {
+    own: &'a str,
+    before: Vec<&'a str>,
+}
+
+impl<'a> FullName<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let is_part = |part: &&str| !part.is_empty() && !matches!(*part, "<locals>" | "<anonymous>");
+        let mut words: Vec<&str> = text
+            .split(['.', ':', '/', '\\', '#', '(', ')', '*', ' '])
+            .filter(is_part)
+            .collect();
+        let own = words.pop()?;
+        Some(Self { own, before: words })
+    }
+}

@@ -1,0 +1,234 @@
+//! Looks at the folder: which files changed since they were read, and what they say now.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use ignore::{DirEntry, WalkBuilder, WalkState};
+
+use crate::facts::Facts;
+use crate::flock::PACKAGE;
+use crate::language::Language;
+use crate::parsing::parse;
+use crate::reading::read;
+use crate::virtual_environment::{folder_of_flock, is_environment};
+use crate::workspace::{LARGEST_FILE, Stamp, Workspace};
+
+/// Walking and parsing leave the other processors to the editor.
+const THREADS: usize = 2;
+
+/// More files are not looked at: somebody opened a whole disk.
+const MOST_FILES: usize = 200_000;
+
+/// Folders of other people's code and of what was built, for a workspace without `.gitignore`.
+const PASSED_BY: [&str; 6] = [
+    "__pycache__",
+    "node_modules",
+    "site-packages",
+    "target",
+    "dist",
+    "vendor",
+];
+
+/// Which files a workspace knows, and what they were like when it read them.
+#[derive(Debug, Clone, Default)]
+pub struct Stamps {
+    root: PathBuf,
+    files: HashMap<Arc<Path>, Stamp>,
+    source_roots: Vec<PathBuf>,
+}
+
+/// What a look at the folder found.
+#[derive(Debug, Default)]
+pub struct Scan {
+    changed: Vec<(PathBuf, Language, Stamp, Facts)>,
+    gone: Vec<Arc<Path>>,
+    source_roots: Vec<PathBuf>,
+    moved: bool,
+}
+
+impl Scan {
+    /// Walks the folder of `known` with two threads, respecting `.gitignore`, and the `flock` package that it uses, and
+    /// reads every file that is new or changed. `active` is the environment that `VIRTUAL_ENV` names. It blocks: not for
+    /// the thread that answers.
+    pub fn run(known: &Stamps, active: Option<&Path>) -> Self {
+        let flock = folder_of_flock(&known.root, active);
+        // An editable installation can lie in the workspace itself; it is then walked with it.
+        let source_roots: Vec<PathBuf> = flock
+            .filter(|folder| !is_walked(&known.root, folder))
+            .into_iter()
+            .collect();
+        let moved = source_roots != known.source_roots;
+        let found = Mutex::new(Found::default());
+        walk(WalkBuilder::new(&known.root).require_git(false), known, moved, &found);
+        for folder in &source_roots {
+            let package = folder.join(PACKAGE);
+            walk(WalkBuilder::new(package).standard_filters(false), known, moved, &found);
+        }
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let gone = known
+            .files
+            .keys()
+            .filter(|path| !found.seen.contains(&***path))
+            .cloned()
+            .collect();
+        let mut changed = found.changed;
+        changed.sort_by(|left, right| left.0.cmp(&right.0));
+        Self {
+            changed,
+            gone,
+            source_roots,
+            moved,
+        }
+    }
+
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.gone.is_empty() && !self.moved
+    }
+
+    /// How many files were read.
+    pub fn changed_count(&self) -> usize {
+        self.changed.len()
+    }
+}
+
+impl Workspace {
+    /// The workspace of a folder, up to date: the cache is loaded, the folder is looked at, and the cache is written
+    /// again if something changed. A cache that cannot be written is done without. It takes `VIRTUAL_ENV` from the
+    /// environment. For an answer before the folder was looked at, use [`Workspace::load`], [`Scan::run`] on another
+    /// thread, and [`Workspace::apply`].
+    pub fn scan(root: &Path, cache_file: Option<&Path>) -> Self {
+        let mut workspace = match cache_file {
+            Some(cache_file) => Self::load(root, cache_file),
+            None => Self::new(root),
+        };
+        let active = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
+        let scan = Scan::run(&workspace.stamps(), active.as_deref());
+        let is_new = !scan.is_empty();
+        workspace.apply(scan);
+        if is_new && let Some(cache_file) = cache_file {
+            // The next start is slower; nothing else.
+            let _ = workspace.save(cache_file);
+        }
+        workspace
+    }
+
+    /// Which files are known, for a [`Scan`].
+    pub fn stamps(&self) -> Stamps {
+        let files = self
+            .all_files()
+            .filter_map(|(_, file)| Some((Arc::clone(&file.path), file.stamp?)));
+        Stamps {
+            root: self.root.clone(),
+            files: files.collect(),
+            source_roots: self.source_roots.clone(),
+        }
+    }
+
+    /// Takes in what was found. What an editor has open stays as the editor has it.
+    pub fn apply(&mut self, scan: Scan) {
+        if scan.moved {
+            self.source_roots = scan.source_roots;
+        }
+        for path in scan.gone {
+            if !self.is_open(&path) {
+                self.remove(&path);
+            }
+        }
+        for (path, language, stamp, facts) in scan.changed {
+            if !self.is_open(&path) {
+                self.insert(&path, language, facts, Some(stamp));
+            }
+        }
+    }
+}
+
+/// What the threads of a walk bring together.
+#[derive(Default)]
+struct Found {
+    seen: HashSet<PathBuf>,
+    changed: Vec<(PathBuf, Language, Stamp, Facts)>,
+}
+
+fn walk(builder: &mut WalkBuilder, known: &Stamps, moved: bool, found: &Mutex<Found>) {
+    builder
+        .threads(THREADS)
+        .follow_links(false)
+        .max_filesize(Some(LARGEST_FILE))
+        .filter_entry(is_wanted);
+    builder.build_parallel().run(|| {
+        Box::new(|entry| {
+            let Ok(entry) = entry else { return WalkState::Continue };
+            let Some(language) = Language::of_path(entry.path()) else {
+                return WalkState::Continue;
+            };
+            let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+            let stamp = entry
+                .metadata()
+                .ok()
+                .filter(|_| is_file)
+                .map(|metadata| stamp(&metadata));
+            let Some(stamp) = stamp else { return WalkState::Continue };
+            let is_known = !moved && known.files.get(entry.path()) == Some(&stamp);
+            let facts = if is_known {
+                None
+            } else {
+                facts_of_file(language, entry.path())
+            };
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            let path = entry.into_path();
+            if let Some(facts) = facts {
+                found.changed.push((path.clone(), language, stamp, facts));
+            } else if !is_known {
+                return WalkState::Continue;
+            }
+            found.seen.insert(path);
+            if found.seen.len() < MOST_FILES {
+                WalkState::Continue
+            } else {
+                WalkState::Quit
+            }
+        })
+    });
+}
+
+fn is_wanted(entry: &DirEntry) -> bool {
+    let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+    if !is_folder || entry.depth() == 0 {
+        return true;
+    }
+    let is_passed_by = entry.file_name().to_str().is_some_and(|name| PASSED_BY.contains(&name));
+    !is_passed_by && !is_environment(entry.path())
+}
+
+/// Whether a walk over the root comes to a folder.
+fn is_walked(root: &Path, folder: &Path) -> bool {
+    let Ok(inside) = folder.strip_prefix(root) else {
+        return false;
+    };
+    let hidden = |name: &str| name.starts_with('.') || PASSED_BY.contains(&name);
+    !inside.iter().filter_map(|name| name.to_str()).any(hidden)
+}
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Stamp {
+        modified: modified.map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0)),
+        length: metadata.len(),
+    }
+}
+
+fn facts_of_file(language: Language, path: &Path) -> Option<Facts> {
+    let bytes = fs::read(path).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    // Editors hand texts over without it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let tree = parse(language, text, None)?;
+    Some(read(language, text, &tree, false).0)
+}
