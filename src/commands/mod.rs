@@ -15,6 +15,7 @@ mod generate;
 mod import;
 mod keys;
 mod logs;
+mod lsp;
 mod operations;
 mod red;
 mod restore;
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Status(status::Status),
     Stop(stop::Stop),
     Logs(logs::Logs),
+    Lsp(lsp::Lsp),
     Config(config::Config),
     Keys(keys::Keys),
     Import(import::Import),
@@ -85,6 +87,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(command) => command.run(&context),
         Command::Stop(command) => command.run(&context),
         Command::Logs(command) => command.run(&context),
+        Command::Lsp(command) => command.run(&context),
         Command::Config(command) => command.run(&context),
         Command::Keys(command) => command.run(&context),
         Command::Import(command) => command.run(&context),

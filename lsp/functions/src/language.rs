@@ -32,6 +32,11 @@ impl Language {
         Self::Java,
     ];
 
+    /// The endings of all files that are read.
+    pub const ENDINGS: [&str; 12] = [
+        "py", "rs", "ts", "mts", "cts", "js", "mjs", "cjs", "jsx", "tsx", "go", "java",
+    ];
+
     /// The language of a file by the ending of its name; none if it is not one of ours.
     pub fn of_path(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {

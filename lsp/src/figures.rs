@@ -1,0 +1,202 @@
+//! What is known of the functions' spans: a snapshot of the store, and what of it is about one function.
+
+use flockscope_functions::{Evidence, FunctionId, Matches, Observed, Tier, Workspace};
+use flockscope_model::rows::FunctionRow;
+
+/// Rows of the analysis `functions`, as they were at one time.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    rows: Vec<FunctionRow>,
+    observed: Vec<Observed>,
+}
+
+impl Figures {
+    pub(crate) fn new(rows: Vec<FunctionRow>) -> Self {
+        let observed = rows.iter().zip(0..).map(|(row, id)| Observed {
+            id,
+            name: row.name.clone(),
+            service: row.service.clone(),
+            operation: row.operation.clone(),
+            module: row.module.clone(),
+            class: row.class.clone(),
+            function: row.function.clone(),
+            code_file_path: row.code_file_path.clone(),
+            code_function_name: row.code_function_name.clone(),
+            code_line: row.code_line_number.and_then(|line| u32::try_from(line).ok()),
+            parents: Vec::new(),
+        });
+        Self {
+            observed: observed.collect(),
+            rows,
+        }
+    }
+
+    /// Which spans are whose.
+    pub(crate) fn matched_with(&self, workspace: &Workspace) -> Matches {
+        workspace.match_operations(&self.observed)
+    }
+
+    /// Start of the latest span of all.
+    pub(crate) fn latest(&self) -> Option<i64> {
+        self.rows.iter().map(|row| row.last_time).max()
+    }
+
+    /// What is known of one function; `None`: nothing was seen.
+    pub(crate) fn of(&self, function: FunctionId, matches: &Matches) -> Option<FunctionFigures<'_>> {
+        let mut rows = Vec::new();
+        let mut certainty = None;
+        for found in matches.of(function) {
+            let Some(row) = usize::try_from(found.observed).ok().and_then(|id| self.rows.get(id)) else {
+                continue;
+            };
+            // Spans that are made inside of it are not its calls.
+            if found.evidence == Evidence::Inside {
+                continue;
+            }
+            let first: &mut (Tier, Evidence) = certainty.get_or_insert((found.tier.clone(), found.evidence));
+            // What is said of all is no surer than of any: the surest come first, and what is less sure is left out.
+            if std::mem::discriminant(&first.0) == std::mem::discriminant(&found.tier) {
+                rows.push(row);
+            }
+        }
+        let (tier, evidence) = certainty?;
+        FunctionFigures::new(rows, tier, evidence)
+    }
+}
+
+/// The figures of one function, over all rows that are its.
+#[derive(Debug)]
+pub(crate) struct FunctionFigures<'a> {
+    /// One for each class that has reached it, and for each place it was seen at.
+    pub(crate) rows: Vec<&'a FunctionRow>,
+    /// The row of the latest span.
+    pub(crate) last: &'a FunctionRow,
+    /// The row of the slowest one.
+    pub(crate) slowest: &'a FunctionRow,
+    /// The row of the latest error.
+    pub(crate) last_error: Option<&'a FunctionRow>,
+    pub(crate) calls: i64,
+    pub(crate) errors: i64,
+    pub(crate) total_ms: f64,
+    pub(crate) tier: Tier,
+    pub(crate) evidence: Evidence,
+}
+
+/// A percentile over several rows: known, or the least that it is not above.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Percentile {
+    Exact(f64),
+    AtMost(f64),
+}
+
+impl<'a> FunctionFigures<'a> {
+    fn new(rows: Vec<&'a FunctionRow>, tier: Tier, evidence: Evidence) -> Option<Self> {
+        let last = rows.iter().copied().max_by_key(|row| row.last_time)?;
+        let slowest = rows
+            .iter()
+            .copied()
+            .max_by(|one, other| one.slowest_ms.total_cmp(&other.slowest_ms))?;
+        let last_error = rows.iter().copied().filter(|row| row.last_error_time.is_some());
+        Some(Self {
+            last,
+            slowest,
+            last_error: last_error.max_by_key(|row| row.last_error_time),
+            calls: rows.iter().map(|row| row.calls).sum(),
+            errors: rows.iter().map(|row| row.errors).sum(),
+            total_ms: rows.iter().map(|row| row.total_ms).sum(),
+            rows,
+            tier,
+            evidence,
+        })
+    }
+
+    /// Of several rows the percentile of all lies between theirs.
+    pub(crate) fn percentile(&self, of_row: impl Fn(&FunctionRow) -> f64) -> Percentile {
+        let most = self.rows.iter().map(|row| of_row(row)).fold(0.0, f64::max);
+        if self.rows.len() == 1 {
+            Percentile::Exact(most)
+        } else {
+            Percentile::AtMost(most)
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// A row of spans as Flock's tracing makes them.
+    pub(crate) fn row(module: &str, class: &str, function: &str, calls: i64, last_time: i64) -> FunctionRow {
+        FunctionRow {
+            service: class.into(),
+            operation: function.into(),
+            name: format!("{class}.{function}"),
+            module: Some(module.into()),
+            class: Some(class.into()),
+            function: Some(function.into()),
+            calls,
+            p50_ms: 1.0,
+            p95_ms: 5.0,
+            p99_ms: 9.0,
+            total_ms: 2.0 * calls as f64,
+            last_time,
+            last_ms: 3.0,
+            last_trace_id: "feed".into(),
+            slowest_ms: 10.0,
+            slowest_trace_id: "beef".into(),
+            ..FunctionRow::default()
+        }
+    }
+
+    /// A base class and two that are made from it.
+    const PROGRAM: &str = "\
+from flock.logging.auto_trace import AutoTracedMeta
+
+class Base(metaclass=AutoTracedMeta):
+    def run(self):
+        return 1
+
+class One(Base):
+    pass
+
+class Two(Base):
+    def only(self):
+        return 2
+";
+
+    #[test]
+    fn a_method_has_the_calls_of_all_classes_that_inherit_it() {
+        let path = Path::new("/project/program.py");
+        let mut workspace = Workspace::new(Path::new("/project"));
+        workspace.update(path, PROGRAM);
+        let mut one = row("program", "One", "run", 4, 10);
+        one.errors = 1;
+        one.last_error_time = Some(9);
+        let mut two = row("program", "Two", "run", 6, 20);
+        two.p95_ms = 7.0;
+        two.slowest_ms = 2.0;
+        let figures = Figures::new(vec![one, two, row("elsewhere", "Two", "only", 1, 30)]);
+        let matches = figures.matched_with(&workspace);
+        let of = |name: &str| {
+            let functions = workspace.functions(path);
+            let found = functions.iter().find(|function| function.qualified_name == name);
+            figures.of(found.expect(name).id, &matches)
+        };
+        let run = of("Base.run").expect("it was seen");
+        assert_eq!((run.calls, run.errors, run.total_ms), (10, 1, 20.0));
+        assert_eq!(
+            (run.last.class.as_deref(), run.slowest.class.as_deref()),
+            (Some("Two"), Some("One"))
+        );
+        assert_eq!(run.last_error.and_then(|row| row.last_error_time), Some(9));
+        assert_eq!(run.percentile(|row| row.p95_ms), Percentile::AtMost(7.0));
+        assert_eq!(run.tier, Tier::Exact);
+        assert!(
+            of("Two.only").is_none_or(|figures| figures.tier != Tier::Exact),
+            "it was another module's"
+        );
+        assert_eq!(figures.latest(), Some(30));
+    }
+}

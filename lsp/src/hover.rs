@@ -1,0 +1,125 @@
+//! What is shown about a function where the pointer rests: on its definition, or on a call of it.
+
+use flockscope_functions::{Evidence, Function, Tier};
+
+use crate::figures::{FunctionFigures, Percentile};
+use crate::lens::percentile;
+use crate::markdown::{code, escaped};
+use crate::words;
+
+/// Rows of a table by class.
+const MOST_CLASSES: usize = 8;
+
+/// Markdown about a function whose spans were seen.
+pub(crate) fn markdown(function: &Function<'_>, figures: &FunctionFigures<'_>, now: i64) -> String {
+    let mut out = format!(
+        "**{}** · {}",
+        escaped(&function.qualified_name),
+        words::counted(figures.calls, "call", "calls")
+    );
+    if figures.errors > 0 {
+        out += &format!(
+            ", {} ({})",
+            words::counted(figures.errors, "error", "errors"),
+            words::share(figures.errors, figures.calls)
+        );
+    }
+    out += "\n\n| | p50 | p95 | p99 | slowest | in all |\n|---|---|---|---|---|---|\n";
+    let cells = |p50: Percentile, p95: Percentile, p99: Percentile, slowest: f64, total: f64| {
+        format!(
+            "{} | {} | {} | {} | {} |\n",
+            percentile(p50),
+            percentile(p95),
+            percentile(p99),
+            words::duration(slowest),
+            words::duration(total)
+        )
+    };
+    out += "| duration | ";
+    out += &cells(
+        figures.percentile(|row| row.p50_ms),
+        figures.percentile(|row| row.p95_ms),
+        figures.percentile(|row| row.p99_ms),
+        figures.slowest.slowest_ms,
+        figures.total_ms,
+    );
+    let is_inherited = figures
+        .rows
+        .iter()
+        .any(|row| row.class.as_deref() != function.class && row.class.is_some());
+    if figures.rows.len() > 1 || is_inherited {
+        let mut rows = figures.rows.clone();
+        rows.sort_by(|one, other| other.total_ms.total_cmp(&one.total_ms));
+        for row in rows.iter().take(MOST_CLASSES) {
+            out += &format!(
+                "| {} ({}) | ",
+                code(row.class.as_deref().unwrap_or(&row.name)),
+                words::counted(row.calls, "call", "calls")
+            );
+            let exact = Percentile::Exact;
+            out += &cells(
+                exact(row.p50_ms),
+                exact(row.p95_ms),
+                exact(row.p99_ms),
+                row.slowest_ms,
+                row.total_ms,
+            );
+        }
+        if rows.len() > MOST_CLASSES {
+            out += &format!("| and {} more | | | | | |\n", rows.len() - MOST_CLASSES);
+        }
+    }
+    out += &format!(
+        "\n- latest: {}, {}, trace {}\n- slowest: {}, trace {}\n",
+        words::duration(figures.last.last_ms),
+        words::ago(figures.last.last_time, now),
+        code(&figures.last.last_trace_id),
+        words::duration(figures.slowest.slowest_ms),
+        code(&figures.slowest.slowest_trace_id),
+    );
+    if let Some(row) = figures.last_error
+        && let Some(time) = row.last_error_time
+    {
+        out += &format!(
+            "- latest error: {}{}, {}, trace {}\n",
+            row.last_error_type
+                .as_ref()
+                .map_or_else(String::new, |kind| format!("**{}** ", escaped(kind))),
+            escaped(row.last_error_message.as_deref().unwrap_or_default()),
+            words::ago(time, now),
+            code(row.last_error_trace_id.as_deref().unwrap_or_default()),
+        );
+    }
+    let sum = |of: fn(&flockscope_model::rows::FunctionRow) -> i64| figures.rows.iter().map(|row| of(row)).sum::<i64>();
+    let (input, output) = (sum(|row| row.input_tokens), sum(|row| row.output_tokens));
+    if input + output > 0 {
+        out += &format!("- tokens: {} in, {} out\n", words::count(input), words::count(output));
+    }
+    let cost: f64 = figures.rows.iter().map(|row| row.cost).sum();
+    if cost > 0.0 {
+        out += &format!("- cost: {cost:.4}\n");
+    }
+    out += &format!("\n*{}*", certainty(figures));
+    out
+}
+
+/// How sure it is that the spans are the function's, and why.
+fn certainty(figures: &FunctionFigures<'_>) -> String {
+    let why = match figures.evidence {
+        Evidence::Code => "the spans name the place in the code",
+        Evidence::Classes => "the spans name module, class and function",
+        Evidence::Module => "the spans name module and function",
+        Evidence::Nesting => "told apart from its base by which one calls the other",
+        Evidence::Literal => "the spans bear the name that is written here",
+        Evidence::Inside => "the spans are made inside of it",
+        Evidence::Name => "the spans bear the name of class and function",
+    };
+    match &figures.tier {
+        Tier::Exact => format!("exact: {why}"),
+        Tier::Inferred => format!("inferred: {why}"),
+        Tier::Ambiguous(candidates) => format!(
+            "ambiguous: {why}, and {} functions fit; the figures are of all of them",
+            candidates.len()
+        ),
+    }
+}

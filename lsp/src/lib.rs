@@ -1,0 +1,79 @@
+//! The language server: what functions did at run time, above each of them.
+//!
+//! Start at [`serve`]. [`server`] holds the state and says which handler answers what; nothing that a keystroke waits for
+//! asks a database: figures come from a snapshot ([`figures`]) that a task of its own keeps up to date ([`traces`]).
+
+mod documents;
+mod figures;
+mod hover;
+mod lens;
+mod markdown;
+mod positions;
+mod server;
+mod traces;
+mod words;
+
+use std::path::PathBuf;
+
+use async_lsp::client_monitor::ClientProcessMonitorLayer;
+use async_lsp::concurrency::ConcurrencyLayer;
+use async_lsp::panic::CatchUnwindLayer;
+use async_lsp::server::LifecycleLayer;
+use async_lsp::{ClientSocket, LspService, MainLoop, ResponseError};
+use tokio::runtime::Builder;
+use tower::ServiceBuilder;
+
+/// How a server is started.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The traces, if not those of the workspace: what `--db` names.
+    pub traces: Option<PathBuf>,
+    /// Whether the store is opened by this process.
+    pub in_process: bool,
+    /// The program `flockscope` that is started to keep the traces; `None`: the running one.
+    pub program: Option<PathBuf>,
+}
+
+/// Why a server ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The system refuses a thread, or standard input and output.
+    #[error("the server could not start: {0}")]
+    System(#[from] std::io::Error),
+    /// The editor broke the protocol, or went away.
+    #[error("the connection to the editor ended: {0}")]
+    Protocol(#[from] async_lsp::Error),
+}
+
+/// Serves the editor at standard input and output, until it says `exit`.
+pub fn serve(options: Options) -> Result<(), ServeError> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let (server, _) = MainLoop::new_server(|client| service(client, options));
+        // Unix hands the pipes over as they are; elsewhere a thread stands between.
+        #[cfg(unix)]
+        let (input, output) = (
+            async_lsp::stdio::PipeStdin::lock_tokio()?,
+            async_lsp::stdio::PipeStdout::lock_tokio()?,
+        );
+        #[cfg(not(unix))]
+        let (input, output) = (
+            tokio_util::compat::TokioAsyncReadCompatExt::compat(tokio::io::stdin()),
+            tokio_util::compat::TokioAsyncWriteCompatExt::compat_write(tokio::io::stdout()),
+        );
+        Ok(server.run_buffered(input, output).await?)
+    })
+}
+
+/// What stands around the handlers: the life cycle of the protocol, cancelling, and a panic that ends one request alone.
+fn service(
+    client: ClientSocket,
+    options: Options,
+) -> impl LspService<Response = serde_json::Value, Error = ResponseError, Future: Send> {
+    ServiceBuilder::new()
+        .layer(LifecycleLayer::default())
+        .layer(CatchUnwindLayer::default())
+        .layer(ConcurrencyLayer::default())
+        .layer(ClientProcessMonitorLayer::new(client.clone()))
+        .service(server::router(client, options))
+}

@@ -1,0 +1,118 @@
+//! Keeps a snapshot of the traces up to date, in a task of its own: finds them, reaches the process that keeps them,
+//! listens, asks again when spans have come.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_lsp::ClientSocket;
+use async_lsp::lsp_types::notification::LogMessage;
+use async_lsp::lsp_types::{LogMessageParams, MessageType};
+use flockscope_analytics::calls::Window;
+use flockscope_client::{ClientError, ConnectOptions, Connection, Located, locate};
+use flockscope_protocol::Event;
+use futures_util::StreamExt;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::Options;
+use crate::figures::Figures;
+
+/// Time from the first span to the question about it: more may come behind it.
+const GATHER: Duration = Duration::from_millis(60);
+
+/// A question that takes long is asked so many times its own time later again: the machine is the program's.
+const REST: u32 = 9;
+
+/// Pause before traces are looked for again that were not there, or could not be reached.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// The traces were asked, for the main loop.
+pub(crate) struct News(pub(crate) Arc<Figures>);
+
+/// Follows the traces of a workspace until the editor is gone.
+pub(crate) async fn follow(folder: PathBuf, options: Options, client: ClientSocket) {
+    let mut last_trouble = String::new();
+    loop {
+        let outcome = match located(&folder, &options) {
+            Some(located) => follow_located(&located, &options, &client).await,
+            None => Ok(()),
+        };
+        match outcome {
+            Err(Ended::Editor) => return,
+            Err(Ended::Traces(error)) => {
+                let trouble = error.to_string();
+                if trouble != last_trouble {
+                    say(&client, MessageType::WARNING, &trouble);
+                    last_trouble.clone_from(&trouble);
+                }
+            }
+            Ok(()) => {}
+        }
+        if client.emit(Sign).is_err() {
+            return;
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Nothing but a way to learn that the main loop is gone.
+pub(crate) struct Sign;
+
+/// Why the following ended.
+enum Ended {
+    Editor,
+    Traces(ClientError),
+}
+
+impl From<ClientError> for Ended {
+    fn from(error: ClientError) -> Self {
+        Self::Traces(error)
+    }
+}
+
+/// The traces that are meant, if there are any yet.
+fn located(folder: &Path, options: &Options) -> Option<Located> {
+    locate(folder, options.traces.as_deref()).ok()
+}
+
+async fn follow_located(located: &Located, options: &Options, client: &ClientSocket) -> Result<(), Ended> {
+    let note = {
+        let client = client.clone();
+        move |words: &str| say(&client, MessageType::INFO, words)
+    };
+    let connect = ConnectOptions {
+        in_process: options.in_process,
+        program: options.program.clone(),
+        note: Arc::new(note),
+        ..ConnectOptions::default()
+    };
+    let connection = Connection::open(located, connect).await?;
+    let mut events = Box::pin(connection.listen().await?);
+    loop {
+        let begun = Instant::now();
+        let rows = connection.functions(Window::default()).await?;
+        if client.emit(News(Arc::new(Figures::new(rows)))).is_err() {
+            return Err(Ended::Editor);
+        }
+        let next = Instant::now() + begun.elapsed() * REST;
+        loop {
+            match events.next().await {
+                Some(Event::SpansStored { .. } | Event::SpansRemoved { .. } | Event::Missed { .. }) => break,
+                // Somebody ended the process. Whoever needs it next starts another, and then something happens again.
+                Some(Event::Stopping) => {}
+                None => return Ok(()),
+            }
+        }
+        sleep_until(next.max(Instant::now() + GATHER)).await;
+        // What came meanwhile is in the next answer.
+        while let Some(Some(_)) = futures_util::FutureExt::now_or_never(events.next()) {}
+    }
+}
+
+fn say(client: &ClientSocket, kind: MessageType, words: &str) {
+    // The editor may be gone.
+    let _ = client.notify::<LogMessage>(LogMessageParams {
+        typ: kind,
+        message: words.to_owned(),
+    });
+}

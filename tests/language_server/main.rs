@@ -1,0 +1,6 @@
+//! The language server as an editor has it: a process, asked over its standard input and output, beside real traces.
+#![cfg(unix)]
+
+mod client;
+mod functions;
+mod project;
