@@ -51,7 +51,7 @@ pub(crate) fn parse_again(language: Language, old: &str, tree: &Tree, new: &str)
 }
 
 /// The one piece in which two texts differ.
-pub(crate) fn difference(old: &str, new: &str) -> InputEdit {
+fn difference(old: &str, new: &str) -> InputEdit {
     let (before, after) = (old.as_bytes(), new.as_bytes());
     let mut start = before
         .iter()
