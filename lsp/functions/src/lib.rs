@@ -11,6 +11,8 @@ mod languages;
 mod matching;
 mod matching_code;
 mod observed;
+mod open_brackets;
+mod open_text;
 mod parsing;
 mod reading;
 mod scan;

@@ -44,7 +44,8 @@ pub(crate) fn parse(language: Language, text: &str, old: Option<&Tree>) -> Optio
 }
 
 /// The tree of `new`, which was `old` before.
-pub(crate) fn parse_again(language: Language, old: &str, mut tree: Tree, new: &str) -> Option<Tree> {
+pub(crate) fn parse_again(language: Language, old: &str, tree: &Tree, new: &str) -> Option<Tree> {
+    let mut tree = tree.clone();
     tree.edit(&difference(old, new));
     parse(language, new, Some(&tree))
 }
@@ -99,7 +100,7 @@ mod tests {
             let before = format!("{head}{old}{tail}");
             let after = format!("{head}{new}{tail}");
             let tree = parse(Language::Python, &before, None).expect("a tree");
-            let again = parse_again(Language::Python, &before, tree, &after).expect("a tree");
+            let again = parse_again(Language::Python, &before, &tree, &after).expect("a tree");
             prop_assert_eq!(again.root_node().end_byte(), parse(Language::Python, &after, None).expect("a tree").root_node().end_byte());
             let edit = difference(&before, &after);
             prop_assert_eq!(&before[..edit.start_byte], &after[..edit.start_byte]);

@@ -10,19 +10,29 @@ use tree_sitter::{Node, Tree};
 
 use crate::facts::{Binding, Call, Class, Definition, Facts, Literal, LiteralKind, Parent};
 use crate::language::Language;
-use crate::languages;
+use crate::languages::{self, Syntax};
 
 /// Facts of a text, and its calls if they are wanted.
 pub(crate) fn read(language: Language, text: &str, tree: &Tree, with_calls: bool) -> (Facts, Vec<Call>) {
     let mut reader = Reader::new(text, with_calls);
+    let meanings = languages::meanings(language);
     let mut cursor = tree.walk();
     // Iterative, since a text can nest as deep as it is long.
     loop {
         let node = cursor.node();
-        if reader.enter(language, node) && cursor.goto_first_child() {
+        // A comment can have parts, which are no code either.
+        let is_code = !node.is_extra() || node.is_error();
+        match meanings.get(usize::from(node.kind_id())) {
+            Some(Syntax::Nothing) | None => {}
+            Some(syntax) => languages::enter(language, &mut reader, *syntax, node),
+        }
+        if is_code && cursor.goto_first_child() {
             continue;
         }
-        reader.leave(cursor.node());
+        if is_code {
+            reader.leaf(node);
+        }
+        reader.leave(node);
         loop {
             if cursor.goto_next_sibling() {
                 break;
@@ -44,6 +54,18 @@ pub(crate) struct NewDefinition<'t> {
     pub(crate) class: Option<(Box<str>, Node<'t>)>,
     /// Bytes of the docstring, which do not count for the hash.
     pub(crate) docstring: Range<usize>,
+}
+
+impl<'t> NewDefinition<'t> {
+    /// A function that only has a name.
+    pub(crate) fn named(name: &str, name_node: Node<'t>) -> Self {
+        Self {
+            name: name.into(),
+            name_node,
+            class: None,
+            docstring: 0..0,
+        }
+    }
 }
 
 /// Decorators that were read before the definition that they stand above.
@@ -110,19 +132,6 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn enter(&mut self, language: Language, node: Node<'t>) -> bool {
-        if node.child_count() == 0 {
-            self.leaf(node);
-        }
-        match language {
-            Language::Python => languages::python::enter(self, node),
-            Language::Rust => languages::rust::enter(self, node),
-            Language::TypeScript | Language::JavaScript => languages::javascript::enter(self, node),
-            Language::Go => languages::go::enter(self, node),
-            Language::Java => languages::java::enter(self, node),
-        }
-    }
-
     fn leave(&mut self, node: Node<'t>) {
         while self.frames.last().is_some_and(|frame| frame.node == node.id()) {
             let Some(frame) = self.frames.pop() else { return };
@@ -167,7 +176,7 @@ impl<'t> Reader<'t> {
         let Some(FrameKind::Function { docstring, .. }) = self.innermost_function() else {
             return;
         };
-        if docstring.contains(&node.start_byte()) || node.is_extra() {
+        if docstring.contains(&node.start_byte()) {
             return;
         }
         let token = self.text(node);
@@ -190,6 +199,19 @@ impl<'t> Reader<'t> {
     /// The text of a node; empty where a broken tree names bytes that are not there.
     pub(crate) fn text(&self, node: Node<'_>) -> &'t str {
         self.text.get(node.byte_range()).unwrap_or_default()
+    }
+
+    /// A piece of the text; empty where it does not exist.
+    pub(crate) fn slice(&self, range: Range<usize>) -> &'t str {
+        self.text.get(range).unwrap_or_default()
+    }
+
+    /// The name of the open class.
+    pub(crate) fn class_name(&self) -> Option<&str> {
+        match self.parent() {
+            Parent::Class(class) => self.facts.classes.get(class as usize).map(|class| &*class.name),
+            _ => None,
+        }
     }
 
     /// What is open: the function or class that the walk is in.

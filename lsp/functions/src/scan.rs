@@ -11,8 +11,8 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use crate::facts::Facts;
 use crate::flock::PACKAGE;
 use crate::language::Language;
+use crate::open_text::read_well;
 use crate::parsing::parse;
-use crate::reading::read;
 use crate::virtual_environment::{folder_of_flock, is_environment};
 use crate::workspace::{LARGEST_FILE, Stamp, Workspace};
 
@@ -230,5 +230,5 @@ fn facts_of_file(language: Language, path: &Path) -> Option<Facts> {
     // Editors hand texts over without it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let tree = parse(language, text, None)?;
-    Some(read(language, text, &tree, false).0)
+    Some(read_well(language, text, &tree, false).0)
 }

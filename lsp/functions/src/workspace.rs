@@ -6,13 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tree_sitter::Tree;
 
 use crate::facts::{Call, Definition, Facts, Literal, LiteralKind};
 use crate::hierarchy::Hierarchy;
 use crate::language::Language;
-use crate::parsing::{parse, parse_again};
-use crate::reading::read;
+use crate::open_text::OpenText;
 use crate::traced::Traced;
 
 /// A larger file is generated, not written: it is not read.
@@ -60,13 +58,6 @@ pub(crate) struct Stamp {
     /// Nanoseconds since the epoch.
     pub(crate) modified: i128,
     pub(crate) length: u64,
-}
-
-/// A text that an editor has open: read again only where it changed.
-struct OpenText {
-    text: String,
-    tree: Tree,
-    calls: Vec<Call>,
 }
 
 /// A function with all that is known about it.
@@ -125,15 +116,11 @@ impl Workspace {
         }
         let known = self.by_path.get(path).copied();
         let open = known.and_then(|id| self.open.remove(&id));
-        let tree = match open {
-            Some(open) => parse_again(language, &open.text, open.tree, text),
-            None => parse(language, text, None),
+        let Some((open, facts)) = OpenText::read(language, text, open) else {
+            return;
         };
-        let Some(tree) = tree else { return };
-        let (facts, calls) = read(language, text, &tree, true);
         let id = self.insert(path, language, facts, None);
-        let text = text.to_owned();
-        self.open.insert(id, OpenText { text, tree, calls });
+        self.open.insert(id, open);
     }
 
     /// Forgets the text of a file that no editor has open any more. What it says stays, until the file on disk is read.
@@ -257,16 +244,6 @@ impl Workspace {
     pub(crate) fn all_files(&self) -> impl Iterator<Item = (FileId, &File)> {
         let numbered = (0..).map(FileId).zip(&self.files);
         numbered.filter_map(|(id, file)| Some((id, file.as_ref()?)))
-    }
-
-    pub(crate) fn definition(&self, id: FunctionId) -> Option<(&File, &Definition)> {
-        let file = self.file(id.file)?;
-        let definition = file
-            .facts
-            .definitions
-            .iter()
-            .find(|definition| definition.key == id.key)?;
-        Some((file, definition))
     }
 
     fn index_of(&self, id: FunctionId) -> Option<u32> {

@@ -2,20 +2,38 @@
 
 use tree_sitter::Node;
 
+use super::Syntax;
 use crate::facts::{Binding, LiteralKind};
 use crate::reading::{Decorations, NewDefinition, Reader, literal, place};
 
-/// Whether the walk goes on below the node.
-pub(crate) fn enter<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> bool {
-    match node.kind() {
-        "decorated_definition" => decorated(reader, node),
-        "function_definition" => function(reader, node),
-        "class_definition" => class(reader, node),
-        "call" => call(reader, node),
-        "import_statement" => import(reader, node),
-        "import_from_statement" => import_from(reader, node),
-        "assignment" => alias(reader, node),
-        "if_statement" => {
+/// What a kind of node means.
+pub(crate) fn meaning(kind: &str) -> Syntax {
+    match kind {
+        "decorated_definition" => Syntax::Decorated,
+        "function_definition" => Syntax::Function,
+        "class_definition" => Syntax::Class,
+        "call" => Syntax::Call,
+        "import_statement" => Syntax::Import,
+        "import_from_statement" => Syntax::ImportFrom,
+        "assignment" => Syntax::Assignment,
+        "if_statement" => Syntax::If,
+        "try_statement" | "for_statement" | "while_statement" | "match_statement" => Syntax::Condition,
+        "block" => Syntax::Block,
+        _ => Syntax::Nothing,
+    }
+}
+
+/// Takes a node in.
+pub(crate) fn enter<'t>(reader: &mut Reader<'t>, syntax: Syntax, node: Node<'t>) {
+    match syntax {
+        Syntax::Decorated => decorated(reader, node),
+        Syntax::Function => function(reader, node),
+        Syntax::Class => class(reader, node),
+        Syntax::Call => call(reader, node),
+        Syntax::Import => import(reader, node),
+        Syntax::ImportFrom => import_from(reader, node),
+        Syntax::Assignment => alias(reader, node),
+        Syntax::If => {
             let condition = node
                 .child_by_field_name("condition")
                 .map_or("", |node| reader.text(node));
@@ -24,13 +42,10 @@ pub(crate) fn enter<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> bool {
             }
             reader.open_condition(node);
         }
-        "try_statement" | "for_statement" | "while_statement" | "match_statement" => {
-            reader.open_condition(node);
-        }
-        "block" => reader.open_block(node),
+        Syntax::Condition => reader.open_condition(node),
+        Syntax::Block => reader.open_block(node),
         _ => {}
     }
-    true
 }
 
 /// A name, or names joined by dots, with nothing else between them. What follows in brackets is left out:
@@ -81,12 +96,8 @@ fn function<'t>(reader: &mut Reader<'t>, node: Node<'t>) {
     let Some(name_node) = node.child_by_field_name("name") else {
         return;
     };
-    let new = NewDefinition {
-        name: reader.text(name_node).into(),
-        name_node,
-        class: None,
-        docstring: docstring(node).map_or(0..0, |node| node.byte_range()),
-    };
+    let mut new = NewDefinition::named(reader.text(name_node), name_node);
+    new.docstring = docstring(node).map_or(0..0, |node| node.byte_range());
     reader.open_definition(node, new);
 }
 

@@ -1,4 +1,9 @@
 //! Which functions are traced and whose spans are whose, on small projects and on the sample that comes with Flockscope.
 
+mod calls;
+mod editing;
+mod flock_rules;
+mod languages;
 mod project;
+mod resolution;
 mod sample;
