@@ -73,7 +73,8 @@ struct Tick;
 /// What names a function between a lens and its resolution.
 #[derive(Debug, Serialize, Deserialize)]
 struct LensData {
-    function: FunctionId,
+    /// A [`FunctionId`] as text: editors that know numbers as `double` alone would round it.
+    function: String,
     /// 0: the figures; 1: the latest error.
     line: usize,
 }
@@ -364,10 +365,13 @@ impl Server {
             if !lens::is_wanted(&function, figures.as_ref()) {
                 continue;
             }
+            let Ok(id) = serde_json::to_string(&function.id) else {
+                continue;
+            };
             let has_failed = figures.is_some_and(|figures| figures.last_error.is_some());
             for line in 0..=usize::from(has_failed) {
                 let data = LensData {
-                    function: function.id,
+                    function: id.clone(),
                     line,
                 };
                 lenses.push(CodeLens {
@@ -382,11 +386,11 @@ impl Server {
 
     /// Fills in what a lens says. The function may be gone by now, and then it says nothing.
     fn resolved(&mut self, lens: CodeLens) -> Result<CodeLens, ResponseError> {
-        let data = lens.data.clone().unwrap_or_default();
-        let data: LensData = serde_json::from_value(data).map_err(|error| {
-            ResponseError::new(ErrorCode::INVALID_PARAMS, format!("not a lens of this server: {error}"))
-        })?;
-        let command = match self.figures.of(data.function, &self.matches) {
+        let foreign =
+            |error| ResponseError::new(ErrorCode::INVALID_PARAMS, format!("not a lens of this server: {error}"));
+        let data: LensData = serde_json::from_value(lens.data.clone().unwrap_or_default()).map_err(foreign)?;
+        let function: FunctionId = serde_json::from_str(&data.function).map_err(foreign)?;
+        let command = match self.figures.of(function, &self.matches) {
             Some(figures) => {
                 let title = lens::titles(&figures, now()).into_iter().nth(data.line);
                 let trace = match data.line {
