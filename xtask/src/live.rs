@@ -1,4 +1,4 @@
-//! The test that follows a real Flock program while it runs: `tests/live`.
+//! The tests beside a real Flock program while it runs: `tests/live`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::chromium;
 use crate::folders::Folders;
+use crate::programs::{CHROMIUM, NEOVIM};
 use crate::python;
 use crate::steps::Steps;
 
@@ -26,25 +26,30 @@ pub(crate) struct LiveArgs {
     /// Let the program send OTLP to `flockscope serve` instead, and read it by the API and by Flock's own viewer
     #[arg(long, conflicts_with = "duckdb")]
     serve: bool,
+    /// Read lenses and hovers of the program in a real Neovim instead, while it runs
+    #[arg(long, conflicts_with_all = ["duckdb", "serve"])]
+    neovim: bool,
     /// With --serve, keep a picture of each tab of the viewer in this folder
     #[arg(long, value_name = "DIR", requires = "serve")]
     pictures: Option<PathBuf>,
 }
 
 impl LiveArgs {
-    /// The runs that belong to the tests: one for each storage format that Flock writes, and one over OTLP.
-    pub(crate) fn all() -> [Self; 3] {
-        [
-            (FlockDuckdb::Two, false),
-            (FlockDuckdb::OneFour, false),
-            (FlockDuckdb::Two, true),
-        ]
-        .map(|(duckdb, serve)| Self {
+    /// The runs that belong to the tests: one for each storage format that Flock writes, one over OTLP, one in an editor.
+    pub(crate) fn all() -> [Self; 4] {
+        let run = |duckdb, serve, neovim| Self {
             duckdb,
             tickets: TICKETS,
             serve,
+            neovim,
             pictures: None,
-        })
+        };
+        [
+            run(FlockDuckdb::Two, false, false),
+            run(FlockDuckdb::OneFour, false, false),
+            run(FlockDuckdb::Two, true, false),
+            run(FlockDuckdb::Two, false, true),
+        ]
     }
 }
 
@@ -63,6 +68,8 @@ enum FlockDuckdb {
 pub(crate) fn run(folders: &Folders, arguments: &LiveArgs, steps: &mut Steps) {
     if arguments.serve {
         serve(folders, arguments, steps);
+    } else if arguments.neovim {
+        neovim(folders, steps);
     } else {
         follow(folders, arguments, steps);
     }
@@ -86,7 +93,7 @@ fn serve(folders: &Folders, arguments: &LiveArgs, steps: &mut Steps) {
         .arg("--flockscope")
         .arg(folders.binary("flockscope"))
         .args(["--tickets", &arguments.tickets.to_string()]);
-    match chromium::find() {
+    match CHROMIUM.find() {
         Ok(browser) => {
             command.arg("--browser").arg(browser);
         }
@@ -95,6 +102,26 @@ fn serve(folders: &Folders, arguments: &LiveArgs, steps: &mut Steps) {
     if let Some(pictures) = &arguments.pictures {
         command.arg("--pictures").arg(pictures);
     }
+    steps.run_tests(NAME, &mut command);
+}
+
+fn neovim(folders: &Folders, steps: &mut Steps) {
+    const NAME: &str = "live Flock in Neovim";
+    let editor = match NEOVIM.find() {
+        Ok(editor) => editor,
+        Err(why) => return steps.not_run(NAME, why),
+    };
+    let interpreter = match interpreter(folders) {
+        Ok(interpreter) => interpreter,
+        Err(error) => return steps.failed(NAME, format!("{error:#}")),
+    };
+    let mut command = Command::new(interpreter);
+    command
+        .arg(folders.checkout.join("tests/live/neovim_flock.py"))
+        .arg("--flockscope")
+        .arg(folders.binary("flockscope"))
+        .arg("--neovim")
+        .arg(editor);
     steps.run_tests(NAME, &mut command);
 }
 

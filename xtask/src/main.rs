@@ -2,13 +2,13 @@
 //! CPU minutes and is compiled once a machine: `docs/adr/0001-one-build-of-duckdb.md`.
 
 mod cargo;
-mod chromium;
 mod counts;
 mod deny;
 mod duckdb;
 mod folders;
 mod live;
 mod made_once;
+mod programs;
 mod python;
 mod steps;
 mod test;
