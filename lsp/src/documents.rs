@@ -13,8 +13,6 @@ use crate::positions::{Encoding, offset};
 pub(crate) struct Document {
     /// Where it lies, if it is a file.
     pub(crate) path: Option<PathBuf>,
-    /// What the editor calls its language.
-    pub(crate) language: String,
     pub(crate) text: String,
     pub(crate) lines: LineIndex,
     /// Whether it changed since the workspace was told.
@@ -22,10 +20,9 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    fn new(url: &Url, language: String, text: String) -> Self {
+    fn new(url: &Url, text: String) -> Self {
         Self {
             path: url.to_file_path().ok(),
-            language,
             lines: LineIndex::new(&text),
             text,
             is_new: true,
@@ -53,8 +50,8 @@ impl Document {
 pub(crate) struct Documents(HashMap<Url, Document>);
 
 impl Documents {
-    pub(crate) fn open(&mut self, url: Url, language: String, text: String) {
-        let document = Document::new(&url, language, text);
+    pub(crate) fn open(&mut self, url: Url, text: String) {
+        let document = Document::new(&url, text);
         self.0.insert(url, document);
     }
 
@@ -90,7 +87,7 @@ mod tests {
     fn changed(text: &str, range: ((u32, u32), (u32, u32)), new: &str) -> String {
         let url = Url::parse("file:///project/a.py").expect("an address");
         let mut documents = Documents::default();
-        documents.open(url.clone(), "python".into(), text.into());
+        documents.open(url.clone(), text.into());
         let ((first, from), (last, to)) = range;
         let change = TextDocumentContentChangeEvent {
             range: Some(Range::new(Position::new(first, from), Position::new(last, to))),

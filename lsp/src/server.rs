@@ -119,7 +119,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .notification::<DidOpenTextDocument>(|server, params| {
             let document = params.text_document;
-            server.documents.open(document.uri, document.language_id, document.text);
+            server.documents.open(document.uri, document.text);
             ControlFlow::Continue(())
         })
         .notification::<DidChangeTextDocument>(|server, params| {
