@@ -65,6 +65,7 @@ pub(crate) struct Scopes<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) tree: &'a Tree<'a>,
     outputs: RefCell<Vec<Option<Rc<Columns<'a>>>>>,
+    sources: RefCell<Vec<Option<Rc<Vec<ScopeSource<'a>>>>>>,
     chain: Cell<usize>,
 }
 
@@ -74,12 +75,27 @@ impl<'a> Scopes<'a> {
             catalog,
             tree,
             outputs: RefCell::new(vec![None; tree.queries.len()]),
+            sources: RefCell::new(vec![None; tree.selects.len()]),
             chain: Cell::new(0),
         }
     }
 
     /// What a select can name columns of, the nearest first.
-    pub(crate) fn sources(&self, select: usize) -> Vec<ScopeSource<'a>> {
+    pub(crate) fn sources(&self, select: usize) -> Rc<Vec<ScopeSource<'a>>> {
+        if let Some(Some(known)) = self.sources.borrow().get(select) {
+            return Rc::clone(known);
+        }
+        let found = Rc::new(self.find_sources(select));
+        // Within a chain of queries the answer may be cut short.
+        if self.chain.get() == 0 {
+            if let Some(slot) = self.sources.borrow_mut().get_mut(select) {
+                *slot = Some(Rc::clone(&found));
+            }
+        }
+        found
+    }
+
+    fn find_sources(&self, select: usize) -> Vec<ScopeSource<'a>> {
         let mut found = Vec::new();
         let mut at = Some(select);
         let mut outer = false;
@@ -236,10 +252,8 @@ impl<'a> Scopes<'a> {
             return Columns::default();
         };
         let own = || {
-            self.sources(select)
-                .into_iter()
-                .filter(|source| !source.outer)
-                .collect::<Vec<_>>()
+            let sources = self.sources(select);
+            sources.iter().filter(|source| !source.outer).cloned().collect::<Vec<_>>()
         };
         let has_list = scope.clauses.iter().any(|clause| clause.kind == ClauseKind::Select);
         let mut columns = Columns {
@@ -400,10 +414,13 @@ impl<'a> Scopes<'a> {
                 .find_map(|source| source.columns.list.iter().find(|column| same(&column.name)))
                 .cloned();
         }
-        sources
-            .iter()
-            .find_map(|source| source.columns.list.iter().find(|column| same(&column.name)))
-            .cloned()
+        let found = |columns: &Columns<'a>| columns.list.iter().find(|column| same(&column.name)).cloned();
+        if sources.is_empty() {
+            // Before anything is read from, most likely spans will be.
+            let relation = self.catalog.relations.first()?;
+            return found(&from_catalog(&relation.name, &relation.columns));
+        }
+        sources.iter().find_map(|source| found(&source.columns))
     }
 
     /// The alias of the select list that has this name.

@@ -42,7 +42,7 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Vec<Candid
             if at_start {
                 return Vec::new();
             }
-            next_clauses(tree, select, clause.kind)
+            next_clauses(cursor, select, clause.kind)
         }
         ClauseKind::Window => Vec::new(),
         _ => expression(cursor, scopes, select, clause.kind, previous),
@@ -214,6 +214,16 @@ fn from(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: &Clause
     if wants_relation(tree, clause, cursor.before) {
         let mut found = Vec::new();
         relations(scopes, select, &mut found);
+        if cursor.at.is_some_and(|at| tree.sign(at + 1, "(")) {
+            for candidate in &mut found {
+                let called = candidate.item.kind == ItemKind::Macro;
+                candidate.score += if called { 300 } else { 0 };
+                if called {
+                    candidate.item.insert.clone_from(&candidate.item.label);
+                    candidate.item.is_snippet = false;
+                }
+            }
+        }
         for function in scopes.catalog.all_functions() {
             if function.kind == crate::catalog::FunctionKind::Table {
                 let score = words::function(&function.name).unwrap_or(300) - 100;
@@ -237,7 +247,7 @@ fn from(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: &Clause
             if ends_operand(tree, previous) {
                 let mut found = expressions::operators(cursor, scopes, ClauseKind::From);
                 found.extend(scored(words::JOINS, 0));
-                found.extend(next_clauses(tree, select, ClauseKind::From));
+                found.extend(next_clauses(cursor, select, ClauseKind::From));
                 return found;
             }
             let mut found = expressions::values(cursor, scopes, select, ClauseKind::Where);
@@ -249,7 +259,7 @@ fn from(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: &Clause
         _ if tree.is(previous, "as") => Vec::new(),
         _ => {
             let mut found = scored(words::JOINS, 0);
-            found.extend(next_clauses(tree, select, ClauseKind::From));
+            found.extend(next_clauses(cursor, select, ClauseKind::From));
             found.push(Candidate::new(ItemKind::Keyword, "AS", 700));
             if tree.kind(previous) != Some(TokenKind::Comma) && last.is_some() {
                 found.push(Candidate::new(ItemKind::Keyword, "ON", 960));
@@ -311,7 +321,7 @@ fn join_conditions(scopes: &Scopes<'_>, select: usize, cursor: &Cursor<'_>) -> V
 }
 
 /// Clauses that may follow, in the order in which they are written, without those that are there.
-fn next_clauses(tree: &Tree<'_>, select: usize, kind: ClauseKind) -> Vec<Candidate> {
+fn next_clauses(cursor: &Cursor<'_>, select: usize, kind: ClauseKind) -> Vec<Candidate> {
     const ORDER: &[(ClauseKind, &str)] = &[
         (ClauseKind::Select, "SELECT"),
         (ClauseKind::From, "FROM"),
@@ -324,13 +334,15 @@ fn next_clauses(tree: &Tree<'_>, select: usize, kind: ClauseKind) -> Vec<Candida
         (ClauseKind::Limit, "LIMIT"),
         (ClauseKind::Offset, "OFFSET"),
     ];
-    let clauses = tree.selects.get(select).map(|select| select.clauses.as_slice()).unwrap_or_default();
-    let has = |kind| clauses.iter().any(|clause| clause.kind == kind);
+    let clauses = cursor.tree.selects.get(select).map(|select| select.clauses.as_slice()).unwrap_or_default();
+    // The word at the cursor may be a clause already, and is still being written.
+    let others = clauses.iter().filter(|clause| Some(clause.keyword) != cursor.at);
+    let has = |kind| others.clone().any(|clause| clause.kind == kind);
     let from_first = has(ClauseKind::From) && !has(ClauseKind::Select);
     let here = ORDER.iter().position(|(clause, _)| *clause == kind).unwrap_or(0);
     let mut found = Vec::new();
     for (place, (clause, word)) in ORDER.iter().enumerate() {
-        let later = place > here || (*clause == ClauseKind::Select && from_first && kind == ClauseKind::From);
+        let later = place > here || (*clause == ClauseKind::Select && from_first);
         if has(*clause) || !later {
             continue;
         }
@@ -355,8 +367,8 @@ pub(super) fn ends_operand(tree: &Tree<'_>, token: usize) -> bool {
     match tree.kind(token) {
         Some(TokenKind::Word) => {
             let word = tree.text_of(token);
-            let operator = ["like", "ilike", "is", "glob", "similar", "by", "distinct", "between", "escape", "collate"];
-            tree.is_any(token, &["end", "null", "true", "false", "all"])
+            let operator = ["like", "ilike", "is", "glob", "similar", "by", "distinct", "between", "escape", "collate", "if"];
+            tree.is_any(token, &["end", "null", "true", "false", "all", "desc", "asc"])
                 || (!is_reserved(word) && !tree.is_any(token, &operator))
         }
         Some(TokenKind::QuotedName | TokenKind::Text | TokenKind::Number | TokenKind::Placeholder | TokenKind::Close) => true,
@@ -392,7 +404,7 @@ fn expression(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, kind: Cla
         return found;
     }
     let mut found = expressions::operators(cursor, scopes, kind);
-    found.extend(next_clauses(tree, select, kind));
+    found.extend(next_clauses(cursor, select, kind));
     match kind {
         ClauseKind::Select => {
             found.push(Candidate::new(ItemKind::Keyword, "AS", 920));
@@ -504,7 +516,7 @@ fn in_bracket(
         if over {
             found.extend(scored(&[("ORDER BY", 970), ("ROWS BETWEEN", 800), ("RANGE BETWEEN", 790)], 0));
         } else {
-            found.push(Candidate::new(ItemKind::Keyword, "ORDER BY", 560));
+            found.push(Candidate::new(ItemKind::Keyword, "ORDER BY", 610));
         }
         if tree.is_any(function, &["cast", "try_cast"]) {
             found.push(Candidate::new(ItemKind::Keyword, "AS", 990));
@@ -521,7 +533,11 @@ fn in_bracket(
 }
 
 fn shared_columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, shared: bool) -> Vec<Candidate> {
-    let sources = scopes.sources(select);
+    let mut sources = scopes.sources(select).to_vec();
+    if sources.is_empty() {
+        sources = expressions::likely_sources(scopes, select);
+        sources.truncate(1);
+    }
     let mut own = sources.iter().filter(|source| !source.outer);
     let tree = &cursor.tree;
     let mut found = Vec::new();

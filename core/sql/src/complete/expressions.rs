@@ -1,5 +1,6 @@
 //! Where a value is wanted, or stands: columns, aliases, functions, operators.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::{Candidate, ItemKind, words};
@@ -61,44 +62,52 @@ pub(super) fn values(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, cl
 
 fn columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: ClauseKind, found: &mut Vec<Candidate>) {
     let tree = &cursor.tree;
-    let mut sources = scopes.sources(select);
-    if sources.is_empty() {
-        // Before anything is read from, most likely spans will be.
-        sources.extend(scopes.catalog.relations.first().map(|relation| ScopeSource {
-            name: None,
-            columns: std::rc::Rc::new(crate::scope::from_catalog(&relation.name, &relation.columns)),
-            outer: false,
-            using: Vec::new(),
-            natural: false,
-        }));
+    let mut sources = scopes.sources(select).to_vec();
+    let guessed = sources.is_empty();
+    let likely = scopes.catalog.relations.first().map(|relation| relation.name.as_str());
+    let expected = Expected::at(cursor, scopes);
+    let called = cursor.at.is_some_and(|at| tree.sign(at + 1, "("));
+    if guessed {
+        sources = likely_sources(scopes, select);
     }
     let used = used(tree, scopes, select, cursor);
     let own = sources.iter().filter(|source| !source.outer).count();
+    // Which sources have a column of a name.
+    let mut having: HashMap<String, Vec<usize>> = HashMap::new();
+    for (number, source) in sources.iter().enumerate() {
+        for column in &source.columns.list {
+            having.entry(column.name.to_ascii_lowercase()).or_default().push(number);
+        }
+    }
     for (number, source) in sources.iter().enumerate() {
         for (place, column) in source.columns.list.iter().enumerate() {
-            let same = |other: &ScopeColumn<'_>| other.name.eq_ignore_ascii_case(&column.name);
-            let shared = |source: &ScopeSource<'_>| {
-                source.natural || source.using.iter().any(|using| using.eq_ignore_ascii_case(&column.name))
+            let shares = |other: &usize| {
+                let source = sources.get(*other).filter(|_| *other > 0);
+                source.is_some_and(|source| {
+                    source.natural || source.using.iter().any(|using| using.eq_ignore_ascii_case(&column.name))
+                })
             };
-            let mut others = sources
-                .iter()
-                .enumerate()
-                .filter(|(other, source)| *other != number && source.columns.list.iter().any(same));
-            let merged = sources
-                .iter()
-                .enumerate()
-                .any(|(other, later)| shared(later) && (other != number || number > 0) && later.columns.list.iter().any(same));
-            if merged && sources.iter().take(number).any(|earlier| earlier.columns.list.iter().any(same)) {
+            let all = having.get(&column.name.to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default();
+            let merged = all.len() > 1 && all.iter().any(shares);
+            if merged && all.first() != Some(&number) {
                 continue;
             }
-            let ambiguous = !merged && others.any(|(_, other)| other.outer == source.outer);
-            let qualifier = if ambiguous { source.name.as_deref() } else { None };
-            let hidden = source.outer && sources.iter().take(own).any(|own| own.columns.list.iter().any(same));
-            let qualifier = if hidden { source.name.as_deref() } else { qualifier };
+            let here = |other: &usize| sources.get(*other).is_some_and(|other| other.outer == source.outer);
+            let ambiguous = !merged && all.iter().any(|other| *other != number && here(other));
+            let hidden = source.outer && all.iter().any(|other| *other < own);
+            let qualifier = if ambiguous || hidden { source.name.as_deref() } else { None };
+            if !super::ranking::matches(&column.name, cursor.typed().trim_start_matches('"')) {
+                continue;
+            }
             let mut candidate = column_candidate(column, place, qualifier);
             candidate.score -= 4 * i32::try_from(number.min(20)).unwrap_or(0);
+            // Columns of what may never be read from.
+            let unlikely = guessed && column.base.is_some_and(|base| Some(base.relation) != likely);
+            candidate.score -= if unlikely { 300 } else { 0 };
+            candidate.score += expected.adjustment(&column.data_type);
             candidate.score -= if source.outer { 60 } else { 0 };
-            candidate.score += used.adjustment(clause, &column.name);
+            candidate.score += used.adjustment(clause, column);
+            candidate.score -= if called { 400 } else { 0 };
             found.push(candidate);
         }
         if let Some(name) = &source.name {
@@ -114,10 +123,36 @@ fn columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: Clau
     }
 }
 
+/// Before anything is read from: what the statement defined itself, else spans, and the analyses.
+pub(super) fn likely_sources<'a>(scopes: &Scopes<'a>, select: usize) -> Vec<ScopeSource<'a>> {
+    let source = |columns| ScopeSource {
+        name: None,
+        columns,
+        outer: false,
+        using: Vec::new(),
+        natural: true,
+    };
+    let query = scopes.tree.selects.get(select).map_or(0, |select| select.query);
+    let own = |(owner, cte): &(usize, usize)| {
+        let cte = scopes.tree.queries.get(*owner).and_then(|query| query.ctes.get(*cte));
+        cte.is_some_and(|cte| cte.query == Some(query))
+    };
+    let ctes = scopes.ctes(query).into_iter().rev().filter(|cte| !own(cte));
+    let mut sources: Vec<ScopeSource<'_>> = ctes.map(|(query, cte)| source(scopes.cte_columns(query, cte))).collect();
+    let relations = scopes.catalog.relations.iter().map(|relation| (&relation.name, &relation.columns));
+    let macros = scopes.catalog.macros.iter().map(|table| (&table.name, &table.columns));
+    for (name, columns) in relations.chain(macros) {
+        sources.push(source(std::rc::Rc::new(crate::scope::from_catalog(name, columns))));
+    }
+    sources
+}
+
 /// What the statement does with its columns elsewhere.
 struct Used {
     selected: Vec<String>,
     grouped: Vec<String>,
+    /// Compared with one value: the same in every row.
+    fixed: Vec<String>,
 }
 
 fn used(tree: &Tree<'_>, scopes: &Scopes<'_>, select: usize, cursor: &Cursor<'_>) -> Used {
@@ -147,18 +182,83 @@ fn used(tree: &Tree<'_>, scopes: &Scopes<'_>, select: usize, cursor: &Cursor<'_>
         .into_iter()
         .filter_map(|item| plain(item.expression))
         .collect();
-    Used { selected, grouped }
+    let fixed = tree
+        .selects
+        .get(select)
+        .and_then(|select| select.clauses.iter().find(|clause| clause.kind == ClauseKind::Where))
+        .map(|clause| {
+            let tokens = tree.top_level(clause.content.clone());
+            tokens
+                .filter(|token| tree.sign(*token, "=") && tree.kind(token + 1) == Some(TokenKind::Text))
+                .filter_map(|token| tree.name(token.checked_sub(1)?))
+                .collect()
+        })
+        .unwrap_or_default();
+    Used {
+        selected,
+        grouped,
+        fixed,
+    }
+}
+
+/// The types that the function takes whose argument stands at the cursor.
+struct Expected {
+    types: Vec<String>,
+}
+
+impl Expected {
+    fn at(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Self {
+        let tree = &cursor.tree;
+        let none = Self { types: Vec::new() };
+        let Some(open) = tree.bracket_at(cursor.before).filter(|open| tree.sign(*open, "(")) else {
+            return none;
+        };
+        let previous = cursor.previous().unwrap_or(open);
+        let Some(function) = open.checked_sub(1).and_then(|name| scopes.catalog.function(tree.text_of(name))) else {
+            return none;
+        };
+        if previous != open && tree.kind(previous) != Some(TokenKind::Comma) {
+            return none;
+        }
+        let number = tree
+            .top_level(open + 1..cursor.before)
+            .filter(|token| tree.kind(*token) == Some(TokenKind::Comma))
+            .count();
+        let types = function.signatures.iter().filter_map(|signature| signature.types.get(number).cloned());
+        Self { types: types.collect() }
+    }
+
+    fn adjustment(&self, data_type: &str) -> i32 {
+        const NUMBERS: &[&str] = &["BIGINT", "INTEGER", "DOUBLE", "DECIMAL", "HUGEINT", "FLOAT"];
+        let number = |data_type: &str| NUMBERS.iter().any(|number| data_type.starts_with(number));
+        let takes = |wanted: &String| {
+            wanted == data_type
+                || (number(wanted) && number(data_type) && !wanted.ends_with(']'))
+                || (wanted == "ANY[]" && data_type.ends_with("[]"))
+                || (data_type.starts_with("TIMESTAMP") && wanted.starts_with("TIMESTAMP"))
+        };
+        let anything = self.types.iter().any(|wanted| matches!(wanted.as_str(), "ANY" | "T"));
+        if self.types.is_empty() || data_type.is_empty() || anything {
+            0
+        } else if self.types.iter().any(takes) {
+            80
+        } else {
+            -60
+        }
+    }
 }
 
 impl Used {
-    fn adjustment(&self, clause: ClauseKind, name: &str) -> i32 {
-        let among = |names: &[String]| names.iter().any(|used| used.eq_ignore_ascii_case(name));
+    fn adjustment(&self, clause: ClauseKind, column: &ScopeColumn<'_>) -> i32 {
+        let among = |names: &[String]| names.iter().any(|used| used.eq_ignore_ascii_case(&column.name));
+        let ordered = matches!(column.data_type.as_str(), "BIGINT" | "DOUBLE" | "HUGEINT" | "TIMESTAMP");
         match clause {
+            ClauseKind::OrderBy | ClauseKind::GroupBy | ClauseKind::Select if among(&self.fixed) => -100,
             ClauseKind::GroupBy if among(&self.grouped) => -300,
             ClauseKind::GroupBy if among(&self.selected) => 60,
             ClauseKind::Select if among(&self.selected) => -120,
             ClauseKind::Select if among(&self.grouped) => 60,
-            ClauseKind::OrderBy if among(&self.selected) => 30,
+            ClauseKind::OrderBy => 30 * i32::from(among(&self.selected)) + 40 * i32::from(ordered),
             _ => 0,
         }
     }
@@ -242,11 +342,16 @@ fn functions(cursor: &Cursor<'_>, scopes: &Scopes<'_>, clause: ClauseKind, found
     let tree = &cursor.tree;
     let typed = !cursor.typed().is_empty();
     let called = cursor.at.is_some_and(|at| tree.sign(at + 1, "("));
+    let expected = Expected::at(cursor, scopes);
     let aggregates = matches!(
         clause,
         ClauseKind::Select | ClauseKind::Having | ClauseKind::OrderBy | ClauseKind::Qualify
     );
     for function in scopes.catalog.all_functions() {
+        // There are many, and most of them are not meant.
+        if typed && !super::ranking::matches(&function.name, cursor.typed()) {
+            continue;
+        }
         let score = match words::function(&function.name) {
             Some(score) => score,
             None if typed => 300,
@@ -261,7 +366,9 @@ fn functions(cursor: &Cursor<'_>, scopes: &Scopes<'_>, clause: ClauseKind, found
             FunctionKind::Table if function.name != "unnest" => continue,
             _ => score,
         };
-        found.push(function_candidate(function, score, called));
+        let returns = function.signatures.first().map_or("", |signature| &signature.returns);
+        let fits = expected.adjustment(returns).max(0);
+        found.push(function_candidate(function, score + fits + if called { 300 } else { 0 }, called));
     }
 }
 
@@ -295,9 +402,21 @@ pub(super) fn operators(cursor: &Cursor<'_>, scopes: &Scopes<'_>, clause: Clause
         clause,
         ClauseKind::Where | ClauseKind::Having | ClauseKind::Qualify | ClauseKind::From
     );
+    // A value that nothing is said about yet wants a comparison first, a finished one AND.
+    let bare = conditions && is_bare(cursor, scopes);
     let mut found: Vec<Candidate> = words::OPERATORS
         .iter()
-        .map(|(word, score)| Candidate::new(ItemKind::Keyword, *word, if conditions { *score } else { score - 300 }))
+        .map(|(word, score)| {
+            let joins = matches!(*word, "AND" | "OR");
+            let score = match (conditions, bare) {
+                (false, _) => score - 300,
+                (true, true) if !joins => score + 150,
+                (true, false) if !joins => score - 150,
+                (true, true) => score - 60,
+                (true, false) => score + 60,
+            };
+            Candidate::new(ItemKind::Keyword, *word, score)
+        })
         .collect();
     if let Some(previous) = cursor.previous().filter(|at| tree.is_close(*at)) {
         let function = tree
@@ -316,18 +435,41 @@ pub(super) fn operators(cursor: &Cursor<'_>, scopes: &Scopes<'_>, clause: Clause
         }
     }
     // The branches of a CASE that is open here.
+    let bracket = tree.bracket_at(cursor.before);
     let mut open_cases = 0_i32;
-    for at in (0..cursor.before).rev().filter(|at| tree.parent.get(*at) == Some(&tree.bracket_at(cursor.before))) {
+    let mut last = "";
+    for at in (0..cursor.before).rev().filter(|at| tree.parent.get(*at) == Some(&bracket)) {
         if tree.is(at, "end") {
             open_cases -= 1;
         } else if tree.is(at, "case") {
             open_cases += 1;
+        } else if open_cases == 0 && last.is_empty() && tree.is_any(at, &["when", "then", "else"]) {
+            last = tree.text_of(at);
         }
     }
     if open_cases > 0 {
-        for (word, score) in [("THEN", 960), ("ELSE", 958), ("END", 956), ("WHEN", 954)] {
-            found.push(Candidate::new(ItemKind::Keyword, word, score));
+        let next: &[&str] = match last.to_ascii_lowercase().as_str() {
+            "when" => &["THEN"],
+            "then" => &["ELSE", "END", "WHEN"],
+            "else" => &["END"],
+            _ => &["WHEN"],
+        };
+        for (word, place) in next.iter().zip(0..) {
+            found.push(Candidate::new(ItemKind::Keyword, *word, 1_060 - place));
         }
     }
     found
+}
+
+/// Whether the value before the cursor begins a condition.
+fn is_bare(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> bool {
+    let tree = &cursor.tree;
+    let Some(previous) = cursor.previous() else {
+        return false;
+    };
+    let start = scopes.operand_start(previous, 0);
+    let before = start.checked_sub(1);
+    before.is_some_and(|before| {
+        tree.is_any(before, &["where", "and", "or", "not", "on", "having", "qualify", "when"]) || tree.is_open(before)
+    }) && !matches!(tree.kind(previous), Some(TokenKind::Text | TokenKind::Number))
 }

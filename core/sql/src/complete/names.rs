@@ -43,7 +43,7 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Option<Vec
         return Some(found);
     }
     if let [name] = path.as_slice() {
-        for source in scopes.sources(select) {
+        for source in scopes.sources(select).iter() {
             if source.name.as_deref().is_some_and(|source| source.eq_ignore_ascii_case(name)) {
                 for (place, column) in source.columns.list.iter().enumerate() {
                     found.push(column_candidate(column, place, None));
@@ -54,6 +54,22 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Option<Vec
                 return Some(found);
             }
         }
+    }
+    let nothing_read = tree.selects.get(select).is_some_and(|select| select.sources.is_empty());
+    let outer_unread = || {
+        let query = tree.selects.get(select).and_then(|select| tree.queries.get(select.query));
+        let outer = query.and_then(|query| query.outer).and_then(|outer| tree.selects.get(outer));
+        outer.is_some_and(|outer| outer.sources.is_empty())
+    };
+    let one_name = path.len() == 1 && scopes.column(select, None, &path[0]).is_none();
+    if (nothing_read && scopes.sources(select).is_empty()) || (one_name && outer_unread()) {
+        // An alias that is given its meaning later.
+        for source in super::expressions::likely_sources(scopes, select) {
+            for (place, column) in source.columns.list.iter().enumerate() {
+                found.push(column_candidate(column, place, None));
+            }
+        }
+        return Some(found);
     }
     // `column.field`, `table.column.field`, `column.field.field`
     let mut names = path.iter();

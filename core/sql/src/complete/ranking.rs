@@ -53,12 +53,24 @@ pub(super) fn ranked(cursor: &Cursor<'_>, candidates: Vec<Candidate>) -> Complet
     }
 }
 
+/// Whether a text can be what is being typed.
+pub(super) fn matches(candidate: &str, typed: &str) -> bool {
+    class(candidate, typed).is_some()
+}
+
 /// How well a text matches what is typed: 0 is best, `None` not at all.
 fn class(candidate: &str, typed: &str) -> Option<u32> {
     if typed.is_empty() {
         return Some(0);
     }
-    let same = |a: char, b: char| a == b || a.to_lowercase().eq(b.to_lowercase());
+    let same = |a: char, b: char| {
+        a.eq_ignore_ascii_case(&b) || (!a.is_ascii() && !b.is_ascii() && a.to_lowercase().eq(b.to_lowercase()))
+    };
+    // Most candidates fail here, before anything costly.
+    let mut letters = candidate.chars();
+    if !typed.chars().all(|typed| letters.any(|letter| same(letter, typed))) {
+        return None;
+    }
     let starts = |text: &str| {
         let mut letters = text.chars();
         typed.chars().all(|typed| letters.next().is_some_and(|letter| same(letter, typed)))
@@ -92,9 +104,7 @@ fn class(candidate: &str, typed: &str) -> Option<u32> {
     if inner.chars().count() > 1 && word_starts(&initials) {
         return Some(2);
     }
-    let mut letters = body.chars();
-    let all = inner.chars().all(|typed| letters.any(|letter| same(letter, typed)));
-    all.then_some(if body.to_lowercase().contains(&inner.to_lowercase()) { 3 } else { 4 })
+    Some(if body.to_lowercase().contains(&inner.to_lowercase()) { 3 } else { 4 })
 }
 
 #[cfg(test)]

@@ -233,7 +233,19 @@ fn filtered<'c>(scopes: &Scopes<'c>, column: &str, filters: &Filters) -> Vec<(&'
     if found.is_empty() {
         found = all().map(|key| (key, key.spans)).collect();
     }
-    found.sort_by(|(a, a_spans), (b, b_spans)| b_spans.cmp(a_spans).then_with(|| a.key.cmp(&b.key)));
+    // What says most about an event comes first where all are as frequent.
+    let rank = |key: &AttributeKey| match key.key.as_str() {
+        "exception.type" => 0,
+        "exception.message" => 1,
+        _ => 2,
+    };
+    found.sort_by(|(a, a_spans), (b, b_spans)| {
+        b_spans
+            .cmp(a_spans)
+            .then(b.spans.cmp(&a.spans))
+            .then(rank(a).cmp(&rank(b)))
+            .then_with(|| a.key.cmp(&b.key))
+    });
     found
 }
 

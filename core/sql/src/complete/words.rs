@@ -74,7 +74,7 @@ pub(super) const STATEMENTS: &[(&str, i32)] = &[
 
 /// Operators in words, after an operand.
 pub(super) const OPERATORS: &[(&str, i32)] = &[
-    ("AND", 900), ("OR", 860), ("IS NOT NULL", 840), ("IS NULL", 835), ("IN", 830), ("LIKE", 825), ("BETWEEN", 810),
+    ("AND", 900), ("OR", 840), ("IS NOT NULL", 840), ("IS NULL", 835), ("IN", 830), ("LIKE", 825), ("BETWEEN", 810),
     ("NOT IN", 800), ("ILIKE", 790), ("NOT LIKE", 780), ("IS DISTINCT FROM", 700), ("IS NOT DISTINCT FROM", 690),
     ("NOT BETWEEN", 680), ("NOT ILIKE", 670), ("SIMILAR TO", 600), ("GLOB", 590), ("COLLATE", 500),
 ];

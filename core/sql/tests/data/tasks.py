@@ -16,7 +16,7 @@ def main():
         line = line.rstrip("\n")
         for match in re.finditer("‹(.*?)›", line):
             wanted = match.group(1)
-            letters = 3 if wanted.startswith("'") else 1 if len(wanted) < 4 else 2
+            letters = min(3, len(wanted) - 1) if wanted.startswith("'") else 1 if len(wanted) < 4 else 2
             after = line[match.end():]
             number += 1
             rest = after if number % 2 else ""
