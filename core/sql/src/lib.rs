@@ -7,14 +7,26 @@
 pub mod catalog;
 mod complete;
 mod cursor;
+mod definitions;
+mod format;
 mod hover;
 mod keywords;
 mod lexer;
+mod lint;
+mod outline;
+mod rename;
 mod scope;
+mod signature;
 mod statement;
 mod syntax;
 
 pub use catalog::Catalog;
 pub use complete::{Completions, Item, ItemKind, complete};
+pub use format::format;
+pub use hover::{Hover, hover};
 pub use lexer::{Token, TokenKind, tokens};
+pub use lint::{Fix, Lint, Severity, lint};
+pub use outline::{HighlightKind, Symbol, SymbolKind, folds, highlights, symbols};
+pub use rename::{References, references, rename};
+pub use signature::{Signature, signature};
 pub use statement::statements;

@@ -116,7 +116,7 @@ impl<'a> Scopes<'a> {
     }
 
     /// The select whose columns a query can use as well as its own: not that of a query after `FROM`.
-    fn outer_of(&self, query: usize) -> Option<usize> {
+    pub(crate) fn outer_of(&self, query: usize) -> Option<usize> {
         let outer = self.tree.queries.get(query)?.outer?;
         let select = self.tree.selects.get(outer)?;
         let is_source = select
