@@ -15,15 +15,18 @@ pub(crate) struct Document {
     pub(crate) path: Option<PathBuf>,
     pub(crate) text: String,
     pub(crate) lines: LineIndex,
+    /// Whether it is SQL.
+    pub(crate) is_sql: bool,
     /// Whether it changed since the workspace was told.
     pub(crate) is_new: bool,
 }
 
 impl Document {
-    fn new(url: &Url, text: String) -> Self {
+    fn new(url: &Url, language: &str, text: String) -> Self {
         Self {
             path: url.to_file_path().ok(),
             lines: LineIndex::new(&text),
+            is_sql: language.eq_ignore_ascii_case("sql") || url.path().ends_with(".sql"),
             text,
             is_new: true,
         }
@@ -50,8 +53,8 @@ impl Document {
 pub(crate) struct Documents(HashMap<Url, Document>);
 
 impl Documents {
-    pub(crate) fn open(&mut self, url: Url, text: String) {
-        let document = Document::new(&url, text);
+    pub(crate) fn open(&mut self, url: Url, language: &str, text: String) {
+        let document = Document::new(&url, language, text);
         self.0.insert(url, document);
     }
 
@@ -73,6 +76,10 @@ impl Documents {
         self.0.get_mut(url)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Url, &Document)> {
+        self.0.iter()
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Document> {
         self.0.values_mut()
     }
@@ -87,7 +94,7 @@ mod tests {
     fn changed(text: &str, range: ((u32, u32), (u32, u32)), new: &str) -> String {
         let url = Url::parse("file:///project/a.py").expect("an address");
         let mut documents = Documents::default();
-        documents.open(url.clone(), text.into());
+        documents.open(url.clone(), "python", text.into());
         let ((first, from), (last, to)) = range;
         let change = TextDocumentContentChangeEvent {
             range: Some(Range::new(Position::new(first, from), Position::new(last, to))),

@@ -3,6 +3,7 @@
 //! Start at [`serve`]. [`server`] holds the state and says which handler answers what; nothing that a keystroke waits for
 //! asks a database: figures come from a snapshot ([`figures`]) that a task of its own keeps up to date ([`traces`]).
 
+mod catalog;
 mod documents;
 mod figures;
 mod hover;
@@ -10,6 +11,7 @@ mod lens;
 mod markdown;
 mod positions;
 mod server;
+mod sql;
 mod traces;
 mod words;
 

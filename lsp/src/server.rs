@@ -1,6 +1,7 @@
 //! The state of the server, and which handler answers what. Handlers answer at once from what is held here; what takes
 //! long is done elsewhere and comes back as an event.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,22 +9,28 @@ use std::time::Duration;
 
 use async_lsp::lsp_types::notification::{
     DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
-    DidSaveTextDocument, Initialized, LogMessage, SetTrace,
+    DidSaveTextDocument, Initialized, LogMessage, PublishDiagnostics, SetTrace,
 };
 use async_lsp::lsp_types::request::{
-    CodeLensRefresh, CodeLensRequest, CodeLensResolve, HoverRequest, Initialize, RegisterCapability, Shutdown,
+    CodeActionRequest, CodeLensRefresh, CodeLensRequest, CodeLensResolve, Completion, DocumentSymbolRequest,
+    FoldingRangeRequest, Formatting, GotoDefinition, HoverRequest, Initialize, References, RegisterCapability, Rename,
+    SemanticTokensFullRequest, Shutdown, SignatureHelpRequest,
 };
 use async_lsp::lsp_types::{
-    CodeLens, CodeLensOptions, CodeLensParams, Command, DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher,
-    GlobPattern, Hover, HoverContents, HoverParams, HoverProviderCapability, InitializeParams, InitializeResult,
-    LogMessageParams, MarkupContent, MarkupKind, MessageType, Registration, RegistrationParams, SaveOptions,
-    ServerCapabilities, ServerInfo, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
+    CodeActionProviderCapability, CodeLens, CodeLensOptions, CodeLensParams, Command, CompletionOptions,
+    CompletionResponse, Diagnostic, DidChangeWatchedFilesRegistrationOptions, DocumentSymbolResponse,
+    FileSystemWatcher, FoldingRangeProviderCapability, GlobPattern, GotoDefinitionResponse, Hover, HoverContents,
+    HoverParams, HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MarkupContent,
+    MarkupKind, MessageType, OneOf, PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions,
+    SemanticTokensFullOptions, SemanticTokensLegend, SemanticTokensOptions, SemanticTokensResult, ServerCapabilities,
+    ServerInfo, SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
     TextDocumentSyncSaveOptions, Url,
 };
 use async_lsp::router::Router;
 use async_lsp::{ClientSocket, ErrorCode, ResponseError};
 use flockscope_client::cache_folder;
 use flockscope_functions::{FunctionId, Language, Matches, Scan, Workspace};
+use flockscope_sql::Catalog;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::task::AbortHandle;
@@ -31,12 +38,16 @@ use tokio::task::AbortHandle;
 use crate::documents::Documents;
 use crate::figures::Figures;
 use crate::positions::{Encoding, offset, range};
-use crate::traces::{self, News, Sign};
+use crate::sql::{Sql, TOKEN_TYPES};
+use crate::traces::{self, CatalogRead, News, Sign};
 use crate::{Options, hover, lens};
 
 /// How often times such as `3 s ago` are shown anew, while the latest span is no older than an hour.
 const TICK: Duration = Duration::from_secs(15);
 const FRESH: i64 = 3_600 * 1_000_000_000;
+
+/// A text is checked when nothing was typed for so long.
+const CHECK_AFTER: Duration = Duration::from_millis(250);
 
 /// Files change by the dozen when a branch is changed.
 const LOOK_AFTER: Duration = Duration::from_millis(300);
@@ -55,6 +66,11 @@ pub(crate) struct Server {
     workspace: Workspace,
     figures: Arc<Figures>,
     matches: Matches,
+    /// What SQL completion knows.
+    catalog: Catalog,
+    has_snippets: bool,
+    /// Texts that are to be checked soon.
+    checks: HashMap<Url, AbortHandle>,
     /// Whether functions or figures changed since they were brought together.
     is_unmatched: bool,
     /// A look at the folder that waits or runs.
@@ -66,6 +82,9 @@ struct Loaded(Workspace);
 
 /// What a look at the folder found.
 struct Looked(Scan);
+
+/// A text has rested for a moment.
+struct Check(Url);
 
 /// Time has passed.
 struct Tick;
@@ -92,6 +111,9 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         workspace: Workspace::default(),
         figures: Arc::default(),
         matches: Matches::default(),
+        catalog: Catalog::builtin(),
+        has_snippets: false,
+        checks: HashMap::new(),
         is_unmatched: false,
         look: None,
     });
@@ -113,13 +135,66 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             let hover = server.hover(&params);
             async move { Ok(hover) }
         })
+        .request::<Completion, _>(|server, params| {
+            let at = params.text_document_position;
+            let has_snippets = server.has_snippets;
+            let list = server.sql(&at.text_document.uri, |sql| sql.completion(at.position, has_snippets));
+            async move { Ok(list.map(CompletionResponse::List)) }
+        })
+        .request::<SignatureHelpRequest, _>(|server, params| {
+            let at = params.text_document_position_params;
+            let help = server.sql(&at.text_document.uri, |sql| sql.signature(at.position));
+            async move { Ok(help.flatten()) }
+        })
+        .request::<CodeActionRequest, _>(|server, params| {
+            let url = &params.text_document.uri;
+            let actions = server.sql(url, |sql| sql.actions(url, params.range));
+            async move { Ok(actions) }
+        })
+        .request::<DocumentSymbolRequest, _>(|server, params| {
+            let symbols = server.sql(&params.text_document.uri, |sql| sql.symbols());
+            async move { Ok(symbols.map(DocumentSymbolResponse::Nested)) }
+        })
+        .request::<FoldingRangeRequest, _>(|server, params| {
+            let folds = server.sql(&params.text_document.uri, |sql| sql.folds());
+            async move { Ok(folds) }
+        })
+        .request::<GotoDefinition, _>(|server, params| {
+            let at = params.text_document_position_params;
+            let url = &at.text_document.uri;
+            let place = server.sql(url, |sql| sql.definition(url, at.position));
+            async move { Ok(place.flatten().map(GotoDefinitionResponse::Scalar)) }
+        })
+        .request::<References, _>(|server, params| {
+            let at = params.text_document_position;
+            let url = &at.text_document.uri;
+            let places = server.sql(url, |sql| sql.references(url, at.position));
+            async move { Ok(places.flatten()) }
+        })
+        .request::<Rename, _>(|server, params| {
+            let at = params.text_document_position;
+            let url = &at.text_document.uri;
+            let edit = server.sql(url, |sql| sql.rename(url, at.position, &params.new_name));
+            async move { Ok(edit.flatten()) }
+        })
+        .request::<Formatting, _>(|server, params| {
+            let edits = server.sql(&params.text_document.uri, |sql| sql.format());
+            async move { Ok(edits) }
+        })
+        .request::<SemanticTokensFullRequest, _>(|server, params| {
+            let tokens = server.sql(&params.text_document.uri, |sql| sql.tokens());
+            async move { Ok(tokens.map(SemanticTokensResult::Tokens)) }
+        })
         .notification::<Initialized>(|server, _| {
             server.begin();
             ControlFlow::Continue(())
         })
         .notification::<DidOpenTextDocument>(|server, params| {
             let document = params.text_document;
-            server.documents.open(document.uri, document.text);
+            server
+                .documents
+                .open(document.uri.clone(), &document.language_id, document.text);
+            server.check_soon(document.uri);
             ControlFlow::Continue(())
         })
         .notification::<DidChangeTextDocument>(|server, params| {
@@ -127,10 +202,15 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server
                 .documents
                 .change(&params.text_document.uri, params.content_changes, encoding);
+            server.check_soon(params.text_document.uri);
             ControlFlow::Continue(())
         })
         .notification::<DidCloseTextDocument>(|server, params| {
-            let closed = server.documents.close(&params.text_document.uri);
+            let url = params.text_document.uri;
+            let closed = server.documents.close(&url);
+            if closed.as_ref().is_some_and(|document| document.is_sql) {
+                server.publish(url, Vec::new());
+            }
             if let Some(path) = closed.and_then(|document| document.path) {
                 server.workspace.close(&path);
                 server.look_soon();
@@ -161,6 +241,15 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server.figures = figures;
             server.is_unmatched = true;
             server.refresh();
+            ControlFlow::Continue(())
+        })
+        .event::<CatalogRead>(|server, CatalogRead(catalog)| {
+            server.catalog = catalog;
+            server.check_all();
+            ControlFlow::Continue(())
+        })
+        .event::<Check>(|server, Check(url)| {
+            server.check(&url);
             ControlFlow::Continue(())
         })
         .event::<Tick>(|server, _| {
@@ -195,6 +284,11 @@ impl Server {
         self.can_watch = workspace
             .did_change_watched_files
             .is_some_and(|watching| watching.dynamic_registration == Some(true));
+        let text_document = capabilities.text_document.unwrap_or_default();
+        let completion = text_document.completion.unwrap_or_default();
+        self.has_snippets = completion
+            .completion_item
+            .is_some_and(|item| item.snippet_support == Some(true));
         self.workspace = Workspace::new(&self.folder);
         InitializeResult {
             capabilities: ServerCapabilities {
@@ -209,6 +303,32 @@ impl Server {
                     resolve_provider: Some(true),
                 }),
                 hover_provider: Some(HoverProviderCapability::Simple(true)),
+                completion_provider: Some(CompletionOptions {
+                    trigger_characters: Some([".", "'", "(", "\"", ">", " "].map(str::to_owned).to_vec()),
+                    ..CompletionOptions::default()
+                }),
+                signature_help_provider: Some(SignatureHelpOptions {
+                    trigger_characters: Some(["(", ","].map(str::to_owned).to_vec()),
+                    ..SignatureHelpOptions::default()
+                }),
+                code_action_provider: Some(CodeActionProviderCapability::Simple(true)),
+                document_symbol_provider: Some(OneOf::Left(true)),
+                folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
+                definition_provider: Some(OneOf::Left(true)),
+                references_provider: Some(OneOf::Left(true)),
+                rename_provider: Some(OneOf::Left(true)),
+                document_formatting_provider: Some(OneOf::Left(true)),
+                semantic_tokens_provider: Some(
+                    SemanticTokensOptions {
+                        legend: SemanticTokensLegend {
+                            token_types: TOKEN_TYPES.to_vec(),
+                            token_modifiers: Vec::new(),
+                        },
+                        full: Some(SemanticTokensFullOptions::Bool(true)),
+                        ..SemanticTokensOptions::default()
+                    }
+                    .into(),
+                ),
                 ..ServerCapabilities::default()
             },
             server_info: Some(ServerInfo {
@@ -337,6 +457,57 @@ impl Server {
         self.is_unmatched = true;
     }
 
+    /// Asks the SQL engine about a text; nothing for one that is no SQL.
+    fn sql<T>(&self, url: &Url, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
+        let document = self.documents.get(url).filter(|document| document.is_sql)?;
+        Some(ask(&Sql {
+            catalog: &self.catalog,
+            text: &document.text,
+            lines: &document.lines,
+            encoding: self.encoding,
+        }))
+    }
+
+    /// Checks a text of SQL once nothing was typed for a moment.
+    fn check_soon(&mut self, url: Url) {
+        if self.documents.get(&url).is_none_or(|document| !document.is_sql) {
+            return;
+        }
+        let (client, checked) = (self.client.clone(), url.clone());
+        let waiting = tokio::spawn(async move {
+            tokio::time::sleep(CHECK_AFTER).await;
+            // The editor may be gone.
+            let _ = client.emit(Check(checked));
+        });
+        if let Some(earlier) = self.checks.insert(url, waiting.abort_handle()) {
+            earlier.abort();
+        }
+    }
+
+    /// Checks all texts, as more is known now.
+    fn check_all(&mut self) {
+        let urls: Vec<Url> = self.documents.iter().map(|(url, _)| url.clone()).collect();
+        for url in urls {
+            self.check_soon(url);
+        }
+    }
+
+    fn check(&mut self, url: &Url) {
+        self.checks.remove(url);
+        if let Some(diagnostics) = self.sql(url, |sql| sql.diagnostics()) {
+            self.publish(url.clone(), diagnostics);
+        }
+    }
+
+    fn publish(&self, uri: Url, diagnostics: Vec<Diagnostic>) {
+        // The editor may be gone.
+        let _ = self.client.notify::<PublishDiagnostics>(PublishDiagnosticsParams {
+            uri,
+            diagnostics,
+            version: None,
+        });
+    }
+
     /// Tells the workspace of the text as the editor has it. Returns its path.
     fn up_to_date(&mut self, url: &Url) -> Option<PathBuf> {
         let document = self.documents.get_mut(url)?;
@@ -418,6 +589,9 @@ impl Server {
     fn hover(&mut self, params: &HoverParams) -> Option<Hover> {
         let at = &params.text_document_position_params;
         let url = &at.text_document.uri;
+        if let Some(hover) = self.sql(url, |sql| sql.hover(at.position)) {
+            return hover;
+        }
         let path = self.up_to_date(url)?;
         let document = self.documents.get(url)?;
         let offset = u32::try_from(offset(&document.text, &document.lines, at.position, self.encoding)).ok()?;

@@ -10,12 +10,14 @@ use async_lsp::lsp_types::notification::LogMessage;
 use async_lsp::lsp_types::{LogMessageParams, MessageType};
 use flockscope_analytics::calls::Window;
 use flockscope_client::{ClientError, ConnectOptions, Connection, Located, locate};
+use flockscope_model::rows::FunctionRow;
 use flockscope_protocol::Event;
+use flockscope_sql::Catalog;
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::Options;
 use crate::figures::Figures;
+use crate::{Options, catalog};
 
 /// Time from the first span to the question about it: more may come behind it.
 const GATHER: Duration = Duration::from_millis(60);
@@ -23,11 +25,17 @@ const GATHER: Duration = Duration::from_millis(60);
 /// A question that takes long is asked so many times its own time later again: the machine is the program's.
 const REST: u32 = 9;
 
+/// Keys and values change seldom, and it takes a moment to list them.
+const CATALOG_EVERY: Duration = Duration::from_secs(60);
+
 /// Pause before traces are looked for again that were not there, or could not be reached.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// The traces were asked, for the main loop.
 pub(crate) struct News(pub(crate) Arc<Figures>);
+
+/// What SQL completion knows of the store was read, for the main loop.
+pub(crate) struct CatalogRead(pub(crate) Catalog);
 
 /// Follows the traces of a workspace until the editor is gone.
 pub(crate) async fn follow(folder: PathBuf, options: Options, client: ClientSocket) {
@@ -88,9 +96,14 @@ async fn follow_located(located: &Located, options: &Options, client: &ClientSoc
     };
     let connection = Connection::open(located, connect).await?;
     let mut events = Box::pin(connection.listen().await?);
+    let mut last_catalog: Option<Instant> = None;
     loop {
         let begun = Instant::now();
         let rows = connection.functions(Window::default()).await?;
+        if last_catalog.is_none_or(|last| last.elapsed() > CATALOG_EVERY) {
+            tokio::spawn(read_catalog(connection.clone(), rows.clone(), client.clone()));
+            last_catalog = Some(begun);
+        }
         if client.emit(News(Arc::new(Figures::new(rows)))).is_err() {
             return Err(Ended::Editor);
         }
@@ -106,6 +119,20 @@ async fn follow_located(located: &Located, options: &Options, client: &ClientSoc
         sleep_until(next.max(Instant::now() + GATHER)).await;
         // What came meanwhile is in the next answer.
         while let Some(Some(_)) = futures_util::FutureExt::now_or_never(events.next()) {}
+    }
+}
+
+async fn read_catalog(connection: Connection, functions: Vec<FunctionRow>, client: ClientSocket) {
+    match catalog::read(&connection, &functions).await {
+        Ok(catalog) => {
+            // The editor may be gone.
+            let _ = client.emit(CatalogRead(catalog));
+        }
+        Err(error) => say(
+            &client,
+            MessageType::LOG,
+            &format!("no attribute keys for SQL: {error}"),
+        ),
     }
 }
 

@@ -4,3 +4,4 @@
 mod client;
 mod functions;
 mod project;
+mod sql;

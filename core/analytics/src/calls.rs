@@ -29,6 +29,11 @@ impl<T> Call<T> {
         &self.sql
     }
 
+    /// A question of the caller's own, whose answer has rows like these.
+    pub fn own(sql: String) -> Self {
+        Self::new(sql)
+    }
+
     fn new(sql: String) -> Self {
         Self { sql, rows: PhantomData }
     }

@@ -280,7 +280,17 @@ impl<'t> Tree<'t> {
 
     fn starts_query(&self, token: usize) -> bool {
         const FIRST: &[&str] = &[
-            "select", "from", "with", "values", "pivot", "unpivot", "describe", "summarize", "insert", "update", "delete",
+            "select",
+            "from",
+            "with",
+            "values",
+            "pivot",
+            "unpivot",
+            "describe",
+            "summarize",
+            "insert",
+            "update",
+            "delete",
         ];
         self.is_any(token, FIRST) || (self.is_open(token) && self.is_any(token + 1, &FIRST[..3]))
     }
@@ -359,7 +369,12 @@ impl<'t> Tree<'t> {
             return;
         };
         self.close_clause(select, keyword);
-        let has = |tree: &Self, kind| tree.selects[select].clauses.iter().position(|clause| clause.kind == kind);
+        let has = |tree: &Self, kind| {
+            tree.selects[select]
+                .clauses
+                .iter()
+                .position(|clause| clause.kind == kind)
+        };
         match kind {
             ClauseKind::Combine => {
                 self.end_select(query, keyword);

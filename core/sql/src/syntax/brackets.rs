@@ -5,7 +5,12 @@ use crate::lexer::{Token, TokenKind};
 /// For each token the bracket it stands in, and for each opening bracket the index at which its content ends: that of
 /// its closing one, or of the first token that can't be inside it any more.
 pub(super) fn matched(text: &str, tokens: &[Token]) -> (Vec<Option<usize>>, Vec<usize>) {
-    let text_of = |token: usize| tokens.get(token).and_then(|token| text.get(token.range())).unwrap_or("");
+    let text_of = |token: usize| {
+        tokens
+            .get(token)
+            .and_then(|token| text.get(token.range()))
+            .unwrap_or("")
+    };
     let is = |token: usize, keywords: &[&str]| {
         let text = text_of(token);
         keywords.iter().any(|keyword| text.eq_ignore_ascii_case(keyword))
@@ -57,7 +62,18 @@ pub(super) fn matched(text: &str, tokens: &[Token]) -> (Vec<Option<usize>>, Vec<
 
 fn may_hold_clauses(is: &impl Fn(usize, &[&str]) -> bool, bracket: usize, clause: usize) -> bool {
     const QUERY: &[&str] = &[
-        "select", "from", "with", "values", "pivot", "unpivot", "describe", "summarize", "insert", "update", "delete", "(",
+        "select",
+        "from",
+        "with",
+        "values",
+        "pivot",
+        "unpivot",
+        "describe",
+        "summarize",
+        "insert",
+        "update",
+        "delete",
+        "(",
     ];
     let function = bracket.wrapping_sub(1);
     let first = bracket + 1;

@@ -1,0 +1,280 @@
+//! SQL in files: the engine's answers in the words of the protocol.
+
+use std::ops::Range as Bytes;
+
+use async_lsp::lsp_types::{
+    CodeAction, CodeActionKind, CodeActionOrCommand, CompletionItem, CompletionItemKind, CompletionList,
+    CompletionTextEdit, Diagnostic, DiagnosticSeverity, DocumentSymbol, Documentation, FoldingRange, Hover,
+    HoverContents, InsertTextFormat, Location, MarkupContent, MarkupKind, NumberOrString, ParameterInformation,
+    ParameterLabel, Position, SemanticToken, SemanticTokenType, SemanticTokens, SignatureHelp, SignatureInformation,
+    SymbolKind, TextEdit, Url, WorkspaceEdit,
+};
+use flockscope_sql::{Catalog, HighlightKind, ItemKind, Severity, Symbol};
+use line_index::LineIndex;
+
+use crate::positions::{Encoding, offset, position, range};
+
+/// A text of SQL at hand, with what is known.
+pub(crate) struct Sql<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) text: &'a str,
+    pub(crate) lines: &'a LineIndex,
+    pub(crate) encoding: Encoding,
+}
+
+/// The kinds of tokens that are coloured; a token names one by its place here.
+pub(crate) const TOKEN_TYPES: [SemanticTokenType; 9] = [
+    SemanticTokenType::KEYWORD,
+    SemanticTokenType::FUNCTION,
+    SemanticTokenType::CLASS,
+    SemanticTokenType::PROPERTY,
+    SemanticTokenType::STRING,
+    SemanticTokenType::NUMBER,
+    SemanticTokenType::COMMENT,
+    SemanticTokenType::OPERATOR,
+    SemanticTokenType::PARAMETER,
+];
+
+impl Sql<'_> {
+    fn offset(&self, position: Position) -> usize {
+        offset(self.text, self.lines, position, self.encoding)
+    }
+
+    fn range(&self, bytes: &Bytes<usize>) -> async_lsp::lsp_types::Range {
+        let small = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        range(self.lines, &(small(bytes.start)..small(bytes.end)), self.encoding)
+    }
+
+    /// `has_snippets`: whether the editor fills places in.
+    pub(crate) fn completion(&self, at: Position, has_snippets: bool) -> CompletionList {
+        let found = flockscope_sql::complete(self.catalog, self.text, self.offset(at));
+        let replace = self.range(&found.replace);
+        let items = found
+            .items
+            .into_iter()
+            .filter(|item| has_snippets || !item.is_snippet)
+            .map(|item| CompletionItem {
+                label: item.label,
+                kind: Some(kind(item.kind)),
+                detail: (!item.detail.is_empty()).then_some(item.detail),
+                documentation: (!item.doc.is_empty()).then(|| Documentation::MarkupContent(markdown(item.doc))),
+                sort_text: Some(item.sort_text),
+                filter_text: Some(item.filter_text),
+                insert_text_format: Some(match item.is_snippet {
+                    true => InsertTextFormat::SNIPPET,
+                    false => InsertTextFormat::PLAIN_TEXT,
+                }),
+                text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(replace, item.insert))),
+                ..CompletionItem::default()
+            });
+        CompletionList {
+            is_incomplete: found.incomplete,
+            items: items.collect(),
+        }
+    }
+
+    pub(crate) fn hover(&self, at: Position) -> Option<Hover> {
+        let found = flockscope_sql::hover(self.catalog, self.text, self.offset(at))?;
+        Some(Hover {
+            contents: HoverContents::Markup(markdown(found.markdown)),
+            range: Some(self.range(&found.range)),
+        })
+    }
+
+    pub(crate) fn signature(&self, at: Position) -> Option<SignatureHelp> {
+        let found = flockscope_sql::signature(self.catalog, self.text, self.offset(at))?;
+        let parameters = found.parameters.iter().map(|bytes| ParameterInformation {
+            label: ParameterLabel::Simple(found.label.get(bytes.clone()).unwrap_or_default().to_owned()),
+            documentation: None,
+        });
+        let active = found.active.and_then(|active| u32::try_from(active).ok());
+        Some(SignatureHelp {
+            signatures: vec![SignatureInformation {
+                parameters: Some(parameters.collect()),
+                documentation: (!found.doc.is_empty()).then(|| Documentation::MarkupContent(markdown(found.doc))),
+                active_parameter: active,
+                label: found.label,
+            }],
+            active_signature: Some(0),
+            active_parameter: active,
+        })
+    }
+
+    pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {
+        let lints = flockscope_sql::lint(self.catalog, self.text);
+        let diagnostic = |lint: flockscope_sql::Lint| Diagnostic {
+            range: self.range(&lint.range),
+            severity: Some(match lint.severity {
+                Severity::Warning => DiagnosticSeverity::WARNING,
+                Severity::Information => DiagnosticSeverity::INFORMATION,
+            }),
+            code: Some(NumberOrString::String(lint.code.to_owned())),
+            source: Some("flockscope".into()),
+            message: lint.message,
+            ..Diagnostic::default()
+        };
+        lints.into_iter().map(diagnostic).collect()
+    }
+
+    /// The fixes of what is wrong within a range.
+    pub(crate) fn actions(&self, url: &Url, within: async_lsp::lsp_types::Range) -> Vec<CodeActionOrCommand> {
+        let (start, end) = (self.offset(within.start), self.offset(within.end));
+        let lints = flockscope_sql::lint(self.catalog, self.text);
+        let touched = lints
+            .into_iter()
+            .filter(|lint| lint.range.start <= end && start <= lint.range.end);
+        touched
+            .flat_map(|lint| lint.fixes)
+            .map(|fix| {
+                let edit = TextEdit::new(self.range(&fix.range), fix.text);
+                CodeActionOrCommand::CodeAction(CodeAction {
+                    title: fix.title,
+                    kind: Some(CodeActionKind::QUICKFIX),
+                    edit: Some(WorkspaceEdit::new([(url.clone(), vec![edit])].into())),
+                    ..CodeAction::default()
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn symbols(&self) -> Vec<DocumentSymbol> {
+        let symbols = flockscope_sql::symbols(self.text);
+        symbols.into_iter().map(|symbol| self.symbol(symbol)).collect()
+    }
+
+    #[allow(deprecated, reason = "the type has a field that is, and no other way to be made")]
+    fn symbol(&self, symbol: Symbol) -> DocumentSymbol {
+        let children: Vec<DocumentSymbol> = symbol.children.into_iter().map(|child| self.symbol(child)).collect();
+        DocumentSymbol {
+            name: symbol.name,
+            detail: None,
+            kind: match symbol.kind {
+                flockscope_sql::SymbolKind::Statement => SymbolKind::MODULE,
+                flockscope_sql::SymbolKind::Cte => SymbolKind::FUNCTION,
+            },
+            tags: None,
+            deprecated: None,
+            range: self.range(&symbol.range),
+            selection_range: self.range(&symbol.selection),
+            children: (!children.is_empty()).then_some(children),
+        }
+    }
+
+    pub(crate) fn folds(&self) -> Vec<FoldingRange> {
+        let folds = flockscope_sql::folds(self.text);
+        let fold = |bytes: Bytes<usize>| {
+            let range = self.range(&bytes);
+            FoldingRange {
+                start_line: range.start.line,
+                end_line: range.end.line,
+                ..FoldingRange::default()
+            }
+        };
+        folds.into_iter().map(fold).collect()
+    }
+
+    pub(crate) fn definition(&self, url: &Url, at: Position) -> Option<Location> {
+        let found = flockscope_sql::references(self.catalog, self.text, self.offset(at))?;
+        Some(Location::new(url.clone(), self.range(&found.definition)))
+    }
+
+    pub(crate) fn references(&self, url: &Url, at: Position) -> Option<Vec<Location>> {
+        let found = flockscope_sql::references(self.catalog, self.text, self.offset(at))?;
+        let location = |bytes: &Bytes<usize>| Location::new(url.clone(), self.range(bytes));
+        Some(found.all.iter().map(location).collect())
+    }
+
+    pub(crate) fn rename(&self, url: &Url, at: Position, name: &str) -> Option<WorkspaceEdit> {
+        let edits = flockscope_sql::rename(self.catalog, self.text, self.offset(at), name)?;
+        let edits = edits
+            .into_iter()
+            .map(|(bytes, text)| TextEdit::new(self.range(&bytes), text));
+        Some(WorkspaceEdit::new([(url.clone(), edits.collect())].into()))
+    }
+
+    /// The whole text anew; nothing where it can't be laid out.
+    pub(crate) fn format(&self) -> Vec<TextEdit> {
+        match flockscope_sql::format(self.text) {
+            Some(text) if text != self.text => vec![TextEdit::new(self.range(&(0..self.text.len())), text)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Tokens relative to the one before, none over more than a line.
+    /// <https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#textDocument_semanticTokens>
+    pub(crate) fn tokens(&self) -> SemanticTokens {
+        let mut data = Vec::new();
+        let mut last = Position::default();
+        for (bytes, kind) in flockscope_sql::highlights(self.text) {
+            for (start, end) in self.lines_of(&bytes) {
+                let (begin, finish) = (
+                    position(self.lines, start, self.encoding),
+                    position(self.lines, end, self.encoding),
+                );
+                let delta_line = begin.line - last.line;
+                let before = if delta_line == 0 { last.character } else { 0 };
+                data.push(SemanticToken {
+                    delta_line,
+                    delta_start: begin.character - before,
+                    length: finish.character.saturating_sub(begin.character),
+                    token_type: token_type(kind),
+                    token_modifiers_bitset: 0,
+                });
+                last = begin;
+            }
+        }
+        SemanticTokens { result_id: None, data }
+    }
+
+    /// The parts of a token on each of its lines.
+    fn lines_of(&self, bytes: &Bytes<usize>) -> Vec<(u32, u32)> {
+        let mut parts = Vec::new();
+        let mut start = bytes.start;
+        for line in self.text.get(bytes.clone()).unwrap_or_default().split_inclusive('\n') {
+            let end = start + line.trim_end_matches(['\r', '\n']).len();
+            if let (Ok(from), Ok(to)) = (u32::try_from(start), u32::try_from(end))
+                && from < to
+            {
+                parts.push((from, to));
+            }
+            start += line.len();
+        }
+        parts
+    }
+}
+
+fn markdown(value: String) -> MarkupContent {
+    MarkupContent {
+        kind: MarkupKind::Markdown,
+        value,
+    }
+}
+
+fn kind(kind: ItemKind) -> CompletionItemKind {
+    match kind {
+        ItemKind::Column | ItemKind::Field => CompletionItemKind::FIELD,
+        ItemKind::Relation | ItemKind::Cte => CompletionItemKind::CLASS,
+        ItemKind::Alias | ItemKind::Variable => CompletionItemKind::VARIABLE,
+        ItemKind::Macro | ItemKind::Function => CompletionItemKind::FUNCTION,
+        ItemKind::Parameter | ItemKind::AttributeKey => CompletionItemKind::PROPERTY,
+        ItemKind::Keyword => CompletionItemKind::KEYWORD,
+        ItemKind::Snippet | ItemKind::Join => CompletionItemKind::SNIPPET,
+        ItemKind::Value => CompletionItemKind::VALUE,
+        ItemKind::Trace => CompletionItemKind::REFERENCE,
+        ItemKind::Type => CompletionItemKind::TYPE_PARAMETER,
+    }
+}
+
+fn token_type(kind: HighlightKind) -> u32 {
+    match kind {
+        HighlightKind::Keyword => 0,
+        HighlightKind::Function => 1,
+        HighlightKind::Table => 2,
+        HighlightKind::Name => 3,
+        HighlightKind::Text => 4,
+        HighlightKind::Number => 5,
+        HighlightKind::Comment => 6,
+        HighlightKind::Operator => 7,
+        HighlightKind::Parameter => 8,
+    }
+}
