@@ -1,15 +1,17 @@
 //! The language server: what functions did at run time, above each of them.
 //!
-//! Start at [`serve`]. [`server`] holds the state and says which handler answers what; nothing that a keystroke waits for
+//! Start at [`serve`]. [`server`] holds the state, [`routes`] says which handler answers what; nothing that a keystroke waits for
 //! asks a database: figures come from a snapshot ([`figures`]) that a task of its own keeps up to date ([`traces`]).
 
 mod catalog;
+mod code;
 mod documents;
 mod figures;
 mod hover;
 mod lens;
 mod markdown;
 mod positions;
+mod routes;
 mod server;
 mod sql;
 mod traces;
@@ -77,5 +79,5 @@ fn service(
         .layer(CatchUnwindLayer::default())
         .layer(ConcurrencyLayer::default())
         .layer(ClientProcessMonitorLayer::new(client.clone()))
-        .service(server::router(client, options))
+        .service(routes::router(client, options))
 }

@@ -1,50 +1,38 @@
-//! The state of the server, and which handler answers what. Handlers answer at once from what is held here; what takes
+//! The state of the server. Handlers (`routes.rs`) answer at once from what is held here; what takes
 //! long is done elsewhere and comes back as an event.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_lsp::lsp_types::notification::{
-    DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
-    DidSaveTextDocument, Initialized, LogMessage, PublishDiagnostics, SetTrace,
-};
-use async_lsp::lsp_types::request::{
-    CodeActionRequest, CodeLensRefresh, CodeLensRequest, CodeLensResolve, Completion, DocumentSymbolRequest,
-    FoldingRangeRequest, Formatting, GotoDefinition, HoverRequest, Initialize, References, RegisterCapability, Rename,
-    SemanticTokensFullRequest, Shutdown, SignatureHelpRequest,
-};
+use async_lsp::ClientSocket;
+use async_lsp::lsp_types::notification::{LogMessage, PublishDiagnostics};
+use async_lsp::lsp_types::request::{CodeLensRefresh, RegisterCapability};
 use async_lsp::lsp_types::{
-    CodeActionProviderCapability, CodeLens, CodeLensOptions, CodeLensParams, Command, CompletionOptions,
-    CompletionResponse, Diagnostic, DidChangeWatchedFilesRegistrationOptions, DocumentSymbolResponse,
-    FileSystemWatcher, FoldingRangeProviderCapability, GlobPattern, GotoDefinitionResponse, Hover, HoverContents,
-    HoverParams, HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MarkupContent,
-    MarkupKind, MessageType, OneOf, PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions,
-    SemanticTokensFullOptions, SemanticTokensLegend, SemanticTokensOptions, SemanticTokensResult, ServerCapabilities,
-    ServerInfo, SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
-    TextDocumentSyncSaveOptions, Url,
+    CodeActionProviderCapability, CodeLensOptions, CompletionOptions, Diagnostic,
+    DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, FoldingRangeProviderCapability, GlobPattern,
+    HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf,
+    PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
+    SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, SignatureHelpOptions,
+    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, Url,
 };
-use async_lsp::router::Router;
-use async_lsp::{ClientSocket, ErrorCode, ResponseError};
 use flockscope_client::cache_folder;
-use flockscope_functions::{FunctionId, Language, Matches, Scan, Workspace};
+use flockscope_functions::{Language, Matches, Scan, Workspace};
 use flockscope_sql::Catalog;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::task::AbortHandle;
 
+use crate::Options;
 use crate::documents::Documents;
 use crate::figures::Figures;
-use crate::positions::{Encoding, offset, range};
+use crate::positions::Encoding;
 use crate::sql::{Sql, TOKEN_TYPES};
-use crate::traces::{self, CatalogRead, News, Sign};
-use crate::{Options, hover, lens};
+use crate::traces;
 
 /// How often times such as `3 s ago` are shown anew, while the latest span is no older than an hour.
 const TICK: Duration = Duration::from_secs(15);
-const FRESH: i64 = 3_600 * 1_000_000_000;
+pub(crate) const FRESH: i64 = 3_600 * 1_000_000_000;
 
 /// A text is checked when nothing was typed for so long.
 const CHECK_AFTER: Duration = Duration::from_millis(250);
@@ -52,220 +40,62 @@ const CHECK_AFTER: Duration = Duration::from_millis(250);
 /// Files change by the dozen when a branch is changed.
 const LOOK_AFTER: Duration = Duration::from_millis(300);
 
-/// The command of a lens: the editor's extension shows the trace. Its argument is the trace's id.
-pub(crate) const OPEN_TRACE: &str = "flockscope.openTrace";
-
 pub(crate) struct Server {
-    client: ClientSocket,
-    options: Options,
-    folder: PathBuf,
-    encoding: Encoding,
-    can_refresh: bool,
-    can_watch: bool,
-    documents: Documents,
-    workspace: Workspace,
-    figures: Arc<Figures>,
-    matches: Matches,
+    pub(crate) client: ClientSocket,
+    pub(crate) options: Options,
+    pub(crate) folder: PathBuf,
+    pub(crate) encoding: Encoding,
+    pub(crate) can_refresh: bool,
+    pub(crate) can_watch: bool,
+    pub(crate) documents: Documents,
+    pub(crate) workspace: Workspace,
+    pub(crate) figures: Arc<Figures>,
+    pub(crate) matches: Matches,
     /// What SQL completion knows.
-    catalog: Catalog,
-    has_snippets: bool,
+    pub(crate) catalog: Catalog,
+    pub(crate) has_snippets: bool,
     /// Texts that are to be checked soon.
-    checks: HashMap<Url, AbortHandle>,
+    pub(crate) checks: HashMap<Url, AbortHandle>,
     /// Whether functions or figures changed since they were brought together.
-    is_unmatched: bool,
+    pub(crate) is_unmatched: bool,
     /// A look at the folder that waits or runs.
-    look: Option<AbortHandle>,
+    pub(crate) look: Option<AbortHandle>,
 }
 
 /// The workspace as the cache has it.
-struct Loaded(Workspace);
+pub(crate) struct Loaded(pub(crate) Workspace);
 
 /// What a look at the folder found.
-struct Looked(Scan);
+pub(crate) struct Looked(pub(crate) Scan);
 
 /// A text has rested for a moment.
-struct Check(Url);
+pub(crate) struct Check(pub(crate) Url);
 
 /// Time has passed.
-struct Tick;
-
-/// What names a function between a lens and its resolution.
-#[derive(Debug, Serialize, Deserialize)]
-struct LensData {
-    /// A [`FunctionId`] as text: editors that know numbers as `double` alone would round it.
-    function: String,
-    /// 0: the figures; 1: the latest error.
-    line: usize,
-}
-
-/// All handlers around the state.
-pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
-    let mut router = Router::new(Server {
-        client,
-        options,
-        folder: PathBuf::new(),
-        encoding: Encoding::default(),
-        can_refresh: false,
-        can_watch: false,
-        documents: Documents::default(),
-        workspace: Workspace::default(),
-        figures: Arc::default(),
-        matches: Matches::default(),
-        catalog: Catalog::builtin(),
-        has_snippets: false,
-        checks: HashMap::new(),
-        is_unmatched: false,
-        look: None,
-    });
-    router
-        .request::<Initialize, _>(|server, params| {
-            let answer = server.initialize(params);
-            async move { Ok(answer) }
-        })
-        .request::<Shutdown, _>(|_, ()| async move { Ok(()) })
-        .request::<CodeLensRequest, _>(|server, params| {
-            let lenses = server.lenses(&params);
-            async move { Ok(Some(lenses)) }
-        })
-        .request::<CodeLensResolve, _>(|server, lens| {
-            let lens = server.resolved(lens);
-            async move { lens }
-        })
-        .request::<HoverRequest, _>(|server, params| {
-            let hover = server.hover(&params);
-            async move { Ok(hover) }
-        })
-        .request::<Completion, _>(|server, params| {
-            let at = params.text_document_position;
-            let has_snippets = server.has_snippets;
-            let list = server.sql(&at.text_document.uri, |sql| sql.completion(at.position, has_snippets));
-            async move { Ok(list.map(CompletionResponse::List)) }
-        })
-        .request::<SignatureHelpRequest, _>(|server, params| {
-            let at = params.text_document_position_params;
-            let help = server.sql(&at.text_document.uri, |sql| sql.signature(at.position));
-            async move { Ok(help.flatten()) }
-        })
-        .request::<CodeActionRequest, _>(|server, params| {
-            let url = &params.text_document.uri;
-            let actions = server.sql(url, |sql| sql.actions(url, params.range));
-            async move { Ok(actions) }
-        })
-        .request::<DocumentSymbolRequest, _>(|server, params| {
-            let symbols = server.sql(&params.text_document.uri, |sql| sql.symbols());
-            async move { Ok(symbols.map(DocumentSymbolResponse::Nested)) }
-        })
-        .request::<FoldingRangeRequest, _>(|server, params| {
-            let folds = server.sql(&params.text_document.uri, |sql| sql.folds());
-            async move { Ok(folds) }
-        })
-        .request::<GotoDefinition, _>(|server, params| {
-            let at = params.text_document_position_params;
-            let url = &at.text_document.uri;
-            let place = server.sql(url, |sql| sql.definition(url, at.position));
-            async move { Ok(place.flatten().map(GotoDefinitionResponse::Scalar)) }
-        })
-        .request::<References, _>(|server, params| {
-            let at = params.text_document_position;
-            let url = &at.text_document.uri;
-            let places = server.sql(url, |sql| sql.references(url, at.position));
-            async move { Ok(places.flatten()) }
-        })
-        .request::<Rename, _>(|server, params| {
-            let at = params.text_document_position;
-            let url = &at.text_document.uri;
-            let edit = server.sql(url, |sql| sql.rename(url, at.position, &params.new_name));
-            async move { Ok(edit.flatten()) }
-        })
-        .request::<Formatting, _>(|server, params| {
-            let edits = server.sql(&params.text_document.uri, |sql| sql.format());
-            async move { Ok(edits) }
-        })
-        .request::<SemanticTokensFullRequest, _>(|server, params| {
-            let tokens = server.sql(&params.text_document.uri, |sql| sql.tokens());
-            async move { Ok(tokens.map(SemanticTokensResult::Tokens)) }
-        })
-        .notification::<Initialized>(|server, _| {
-            server.begin();
-            ControlFlow::Continue(())
-        })
-        .notification::<DidOpenTextDocument>(|server, params| {
-            let document = params.text_document;
-            server
-                .documents
-                .open(document.uri.clone(), &document.language_id, document.text);
-            server.check_soon(document.uri);
-            ControlFlow::Continue(())
-        })
-        .notification::<DidChangeTextDocument>(|server, params| {
-            let encoding = server.encoding;
-            server
-                .documents
-                .change(&params.text_document.uri, params.content_changes, encoding);
-            server.check_soon(params.text_document.uri);
-            ControlFlow::Continue(())
-        })
-        .notification::<DidCloseTextDocument>(|server, params| {
-            let url = params.text_document.uri;
-            let closed = server.documents.close(&url);
-            if closed.as_ref().is_some_and(|document| document.is_sql) {
-                server.publish(url, Vec::new());
-            }
-            if let Some(path) = closed.and_then(|document| document.path) {
-                server.workspace.close(&path);
-                server.look_soon();
-            }
-            ControlFlow::Continue(())
-        })
-        .notification::<DidSaveTextDocument>(|server, _| {
-            server.look_soon();
-            ControlFlow::Continue(())
-        })
-        .notification::<DidChangeWatchedFiles>(|server, _| {
-            server.look_soon();
-            ControlFlow::Continue(())
-        })
-        .notification::<DidChangeConfiguration>(|_, _| ControlFlow::Continue(()))
-        .notification::<SetTrace>(|_, _| ControlFlow::Continue(()))
-        .event::<Loaded>(|server, Loaded(workspace)| {
-            server.workspace = workspace;
-            server.all_is_new();
-            server.look_soon();
-            ControlFlow::Continue(())
-        })
-        .event::<Looked>(|server, Looked(scan)| {
-            server.take_look(scan);
-            ControlFlow::Continue(())
-        })
-        .event::<News>(|server, News(figures)| {
-            server.figures = figures;
-            server.is_unmatched = true;
-            server.refresh();
-            ControlFlow::Continue(())
-        })
-        .event::<CatalogRead>(|server, CatalogRead(catalog)| {
-            server.catalog = catalog;
-            server.check_all();
-            ControlFlow::Continue(())
-        })
-        .event::<Check>(|server, Check(url)| {
-            server.check(&url);
-            ControlFlow::Continue(())
-        })
-        .event::<Tick>(|server, _| {
-            if server.figures.latest().is_some_and(|latest| now() - latest < FRESH) {
-                server.refresh();
-            }
-            ControlFlow::Continue(())
-        })
-        .event::<Sign>(|_, _| ControlFlow::Continue(()))
-        // What an editor sends that this version does not know is no reason to end.
-        .unhandled_notification(|_, _| ControlFlow::Continue(()));
-    router
-}
+pub(crate) struct Tick;
 
 impl Server {
-    fn initialize(&mut self, params: InitializeParams) -> InitializeResult {
+    pub(crate) fn new(client: ClientSocket, options: Options) -> Self {
+        Self {
+            client,
+            options,
+            folder: PathBuf::new(),
+            encoding: Encoding::default(),
+            can_refresh: false,
+            can_watch: false,
+            has_snippets: false,
+            documents: Documents::default(),
+            workspace: Workspace::default(),
+            figures: Arc::default(),
+            matches: Matches::default(),
+            catalog: Catalog::builtin(),
+            checks: HashMap::new(),
+            is_unmatched: false,
+            look: None,
+        }
+    }
+
+    pub(crate) fn initialize(&mut self, params: InitializeParams) -> InitializeResult {
         #[allow(deprecated, reason = "older editors send nothing else")]
         let root = params.root_uri.as_ref().and_then(|url| url.to_file_path().ok());
         let folders = params.workspace_folders.unwrap_or_default();
@@ -339,7 +169,7 @@ impl Server {
     }
 
     /// The editor is ready: the workspace is looked at, and its traces are followed, each in a task of its own.
-    fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let (folder, client) = (self.folder.clone(), self.client.clone());
         let cache_file = cache_file(&folder);
         tokio::task::spawn_blocking(move || {
@@ -370,7 +200,7 @@ impl Server {
     }
 
     /// Asks the editor to tell of files that change on the disk.
-    fn watch_files(&self) {
+    pub(crate) fn watch_files(&self) {
         let watchers = Language::ENDINGS.map(|ending| FileSystemWatcher {
             glob_pattern: GlobPattern::String(format!("**/*.{ending}")),
             kind: None,
@@ -392,7 +222,7 @@ impl Server {
     }
 
     /// Asks the editor something, and waits for its answer elsewhere: it may never come.
-    fn ask<R>(&self, params: R::Params)
+    pub(crate) fn ask<R>(&self, params: R::Params)
     where
         R: async_lsp::lsp_types::request::Request,
         R::Params: Send + 'static,
@@ -406,14 +236,14 @@ impl Server {
         });
     }
 
-    fn refresh(&self) {
+    pub(crate) fn refresh(&self) {
         if self.can_refresh {
             self.ask::<CodeLensRefresh>(());
         }
     }
 
     /// Looks at the folder soon, once for many changes.
-    fn look_soon(&mut self) {
+    pub(crate) fn look_soon(&mut self) {
         if let Some(look) = self.look.take() {
             look.abort();
         }
@@ -431,7 +261,7 @@ impl Server {
         self.look = Some(look.abort_handle());
     }
 
-    fn take_look(&mut self, scan: Scan) {
+    pub(crate) fn take_look(&mut self, scan: Scan) {
         let changed = scan.changed_count();
         self.workspace.apply(scan);
         self.all_is_new();
@@ -450,7 +280,7 @@ impl Server {
         self.refresh();
     }
 
-    fn all_is_new(&mut self) {
+    pub(crate) fn all_is_new(&mut self) {
         for document in self.documents.iter_mut() {
             document.is_new = true;
         }
@@ -458,7 +288,7 @@ impl Server {
     }
 
     /// Asks the SQL engine about a text; nothing for one that is no SQL.
-    fn sql<T>(&self, url: &Url, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
+    pub(crate) fn sql<T>(&self, url: &Url, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
         let document = self.documents.get(url).filter(|document| document.is_sql)?;
         Some(ask(&Sql {
             catalog: &self.catalog,
@@ -469,7 +299,7 @@ impl Server {
     }
 
     /// Checks a text of SQL once nothing was typed for a moment.
-    fn check_soon(&mut self, url: Url) {
+    pub(crate) fn check_soon(&mut self, url: Url) {
         if self.documents.get(&url).is_none_or(|document| !document.is_sql) {
             return;
         }
@@ -485,141 +315,27 @@ impl Server {
     }
 
     /// Checks all texts, as more is known now.
-    fn check_all(&mut self) {
+    pub(crate) fn check_all(&mut self) {
         let urls: Vec<Url> = self.documents.iter().map(|(url, _)| url.clone()).collect();
         for url in urls {
             self.check_soon(url);
         }
     }
 
-    fn check(&mut self, url: &Url) {
+    pub(crate) fn check(&mut self, url: &Url) {
         self.checks.remove(url);
         if let Some(diagnostics) = self.sql(url, |sql| sql.diagnostics()) {
             self.publish(url.clone(), diagnostics);
         }
     }
 
-    fn publish(&self, uri: Url, diagnostics: Vec<Diagnostic>) {
+    pub(crate) fn publish(&self, uri: Url, diagnostics: Vec<Diagnostic>) {
         // The editor may be gone.
         let _ = self.client.notify::<PublishDiagnostics>(PublishDiagnosticsParams {
             uri,
             diagnostics,
             version: None,
         });
-    }
-
-    /// Tells the workspace of the text as the editor has it. Returns its path.
-    fn up_to_date(&mut self, url: &Url) -> Option<PathBuf> {
-        let document = self.documents.get_mut(url)?;
-        let path = document.path.clone()?;
-        if std::mem::take(&mut document.is_new) {
-            self.workspace.update(&path, &document.text);
-            self.is_unmatched = true;
-        }
-        if std::mem::take(&mut self.is_unmatched) {
-            self.matches = self.figures.matched_with(&self.workspace);
-        }
-        Some(path)
-    }
-
-    fn lenses(&mut self, params: &CodeLensParams) -> Vec<CodeLens> {
-        let url = &params.text_document.uri;
-        let Some(path) = self.up_to_date(url) else {
-            return Vec::new();
-        };
-        let Some(document) = self.documents.get(url) else {
-            return Vec::new();
-        };
-        let mut lenses = Vec::new();
-        for function in self.workspace.functions(&path) {
-            let figures = self.figures.of(function.id, &self.matches);
-            if !lens::is_wanted(&function, figures.as_ref()) {
-                continue;
-            }
-            let Ok(id) = serde_json::to_string(&function.id) else {
-                continue;
-            };
-            let has_failed = figures.is_some_and(|figures| figures.last_error.is_some());
-            for line in 0..=usize::from(has_failed) {
-                let data = LensData {
-                    function: id.clone(),
-                    line,
-                };
-                lenses.push(CodeLens {
-                    range: range(&document.lines, &function.definition.name_range, self.encoding),
-                    command: None,
-                    data: serde_json::to_value(data).ok(),
-                });
-            }
-        }
-        lenses
-    }
-
-    /// Fills in what a lens says. The function may be gone by now, and then it says nothing.
-    fn resolved(&mut self, lens: CodeLens) -> Result<CodeLens, ResponseError> {
-        let foreign =
-            |error| ResponseError::new(ErrorCode::INVALID_PARAMS, format!("not a lens of this server: {error}"));
-        let data: LensData = serde_json::from_value(lens.data.clone().unwrap_or_default()).map_err(foreign)?;
-        let function: FunctionId = serde_json::from_str(&data.function).map_err(foreign)?;
-        let command = match self.figures.of(function, &self.matches) {
-            Some(figures) => {
-                let title = lens::titles(&figures, now()).into_iter().nth(data.line);
-                let trace = match data.line {
-                    0 => Some(&figures.last.last_trace_id),
-                    _ => figures.last_error.and_then(|row| row.last_error_trace_id.as_ref()),
-                };
-                Command {
-                    title: title.unwrap_or_default(),
-                    command: OPEN_TRACE.into(),
-                    arguments: trace.map(|trace| vec![trace.as_str().into()]),
-                }
-            }
-            None => Command {
-                title: lens::NEVER.into(),
-                command: String::new(),
-                arguments: None,
-            },
-        };
-        Ok(CodeLens {
-            command: Some(command),
-            ..lens
-        })
-    }
-
-    fn hover(&mut self, params: &HoverParams) -> Option<Hover> {
-        let at = &params.text_document_position_params;
-        let url = &at.text_document.uri;
-        if let Some(hover) = self.sql(url, |sql| sql.hover(at.position)) {
-            return hover;
-        }
-        let path = self.up_to_date(url)?;
-        let document = self.documents.get(url)?;
-        let offset = u32::try_from(offset(&document.text, &document.lines, at.position, self.encoding)).ok()?;
-        let (ids, bytes) = self.meant(&path, offset)?;
-        let found = ids.iter().find_map(|id| {
-            let function = self.workspace.function(*id)?;
-            let figures = self.figures.of(*id, &self.matches)?;
-            Some(hover::markdown(&function, &figures, now()))
-        });
-        Some(Hover {
-            contents: HoverContents::Markup(MarkupContent {
-                kind: MarkupKind::Markdown,
-                value: found?,
-            }),
-            range: Some(range(&document.lines, &bytes, self.encoding)),
-        })
-    }
-
-    /// The functions that are meant at a byte: the one whose name stands there, or those that are called there.
-    fn meant(&self, path: &Path, offset: u32) -> Option<(Vec<FunctionId>, std::ops::Range<u32>)> {
-        if let Some(function) = self.workspace.function_at(path, offset) {
-            let name = &function.definition.name_range;
-            if name.start <= offset && offset <= name.end {
-                return Some((vec![function.id], name.clone()));
-            }
-        }
-        let callee = self.workspace.call_at(path, offset)?;
-        Some((callee.candidates, callee.name_range))
     }
 }
 
@@ -631,6 +347,6 @@ fn cache_file(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Nanoseconds since the epoch.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX)
 }

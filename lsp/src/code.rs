@@ -1,0 +1,147 @@
+//! Lenses and hovers of source files.
+
+use std::path::{Path, PathBuf};
+
+use async_lsp::lsp_types::{
+    CodeLens, CodeLensParams, Command, Hover, HoverContents, HoverParams, MarkupContent, MarkupKind, Url,
+};
+use async_lsp::{ErrorCode, ResponseError};
+use flockscope_functions::{FunctionId, Workspace};
+use serde::{Deserialize, Serialize};
+
+use crate::positions::{offset, range};
+use crate::server::{Server, now};
+use crate::{hover, lens};
+
+/// The command of a lens: the editor's extension shows the trace. Its argument is the trace's id.
+pub(crate) const OPEN_TRACE: &str = "flockscope.openTrace";
+
+/// What names a function between a lens and its resolution.
+#[derive(Debug, Serialize, Deserialize)]
+struct LensData {
+    /// A [`FunctionId`] as text: editors that know numbers as `double` alone would round it.
+    function: String,
+    /// 0: the figures; 1: the latest error.
+    line: usize,
+}
+
+impl Server {
+    /// Tells the workspace of the text as the editor has it. Returns its path.
+    fn up_to_date(&mut self, url: &Url) -> Option<PathBuf> {
+        let document = self.documents.get_mut(url)?;
+        let path = document.path.clone()?;
+        if std::mem::take(&mut document.is_new) {
+            let ids = |workspace: &Workspace| -> Vec<FunctionId> {
+                workspace.functions(&path).iter().map(|function| function.id).collect()
+            };
+            let before = ids(&self.workspace);
+            self.workspace.update(&path, &document.text);
+            // While one types within a function, whose the spans are stays the same.
+            self.is_unmatched |= before != ids(&self.workspace);
+        }
+        if std::mem::take(&mut self.is_unmatched) {
+            self.matches = self.figures.matched_with(&self.workspace);
+        }
+        Some(path)
+    }
+
+    pub(crate) fn lenses(&mut self, params: &CodeLensParams) -> Vec<CodeLens> {
+        let url = &params.text_document.uri;
+        let Some(path) = self.up_to_date(url) else {
+            return Vec::new();
+        };
+        let Some(document) = self.documents.get(url) else {
+            return Vec::new();
+        };
+        let mut lenses = Vec::new();
+        for function in self.workspace.functions(&path) {
+            let figures = self.figures.of(function.id, &self.matches);
+            if !lens::is_wanted(&function, figures.as_ref()) {
+                continue;
+            }
+            let Ok(id) = serde_json::to_string(&function.id) else {
+                continue;
+            };
+            let has_failed = figures.is_some_and(|figures| figures.last_error.is_some());
+            for line in 0..=usize::from(has_failed) {
+                let data = LensData {
+                    function: id.clone(),
+                    line,
+                };
+                lenses.push(CodeLens {
+                    range: range(&document.lines, &function.definition.name_range, self.encoding),
+                    command: None,
+                    data: serde_json::to_value(data).ok(),
+                });
+            }
+        }
+        lenses
+    }
+
+    /// Fills in what a lens says. The function may be gone by now, and then it says nothing.
+    pub(crate) fn resolved(&mut self, lens: CodeLens) -> Result<CodeLens, ResponseError> {
+        let foreign =
+            |error| ResponseError::new(ErrorCode::INVALID_PARAMS, format!("not a lens of this server: {error}"));
+        let data: LensData = serde_json::from_value(lens.data.clone().unwrap_or_default()).map_err(foreign)?;
+        let function: FunctionId = serde_json::from_str(&data.function).map_err(foreign)?;
+        let command = match self.figures.of(function, &self.matches) {
+            Some(figures) => {
+                let title = lens::titles(&figures, now()).into_iter().nth(data.line);
+                let trace = match data.line {
+                    0 => Some(&figures.last.last_trace_id),
+                    _ => figures.last_error.and_then(|row| row.last_error_trace_id.as_ref()),
+                };
+                Command {
+                    title: title.unwrap_or_default(),
+                    command: OPEN_TRACE.into(),
+                    arguments: trace.map(|trace| vec![trace.as_str().into()]),
+                }
+            }
+            None => Command {
+                title: lens::NEVER.into(),
+                command: String::new(),
+                arguments: None,
+            },
+        };
+        Ok(CodeLens {
+            command: Some(command),
+            ..lens
+        })
+    }
+
+    pub(crate) fn hover(&mut self, params: &HoverParams) -> Option<Hover> {
+        let at = &params.text_document_position_params;
+        let url = &at.text_document.uri;
+        if let Some(hover) = self.sql(url, |sql| sql.hover(at.position)) {
+            return hover;
+        }
+        let path = self.up_to_date(url)?;
+        let document = self.documents.get(url)?;
+        let offset = u32::try_from(offset(&document.text, &document.lines, at.position, self.encoding)).ok()?;
+        let (ids, bytes) = self.meant(&path, offset)?;
+        let found = ids.iter().find_map(|id| {
+            let function = self.workspace.function(*id)?;
+            let figures = self.figures.of(*id, &self.matches)?;
+            Some(hover::markdown(&function, &figures, now()))
+        });
+        Some(Hover {
+            contents: HoverContents::Markup(MarkupContent {
+                kind: MarkupKind::Markdown,
+                value: found?,
+            }),
+            range: Some(range(&document.lines, &bytes, self.encoding)),
+        })
+    }
+
+    /// The functions that are meant at a byte: the one whose name stands there, or those that are called there.
+    fn meant(&self, path: &Path, offset: u32) -> Option<(Vec<FunctionId>, std::ops::Range<u32>)> {
+        if let Some(function) = self.workspace.function_at(path, offset) {
+            let name = &function.definition.name_range;
+            if name.start <= offset && offset <= name.end {
+                return Some((vec![function.id], name.clone()));
+            }
+        }
+        let callee = self.workspace.call_at(path, offset)?;
+        Some((callee.candidates, callee.name_range))
+    }
+}

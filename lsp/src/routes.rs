@@ -1,0 +1,170 @@
+//! Which handler answers what. A handler has the state to itself, in the order in which messages came.
+
+use std::ops::ControlFlow;
+
+use async_lsp::ClientSocket;
+use async_lsp::lsp_types::notification::{
+    DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
+    DidSaveTextDocument, Initialized, SetTrace,
+};
+use async_lsp::lsp_types::request::{
+    CodeActionRequest, CodeLensRequest, CodeLensResolve, Completion, DocumentSymbolRequest, FoldingRangeRequest,
+    Formatting, GotoDefinition, HoverRequest, Initialize, References, Rename, SemanticTokensFullRequest, Shutdown,
+    SignatureHelpRequest,
+};
+use async_lsp::lsp_types::{CompletionResponse, DocumentSymbolResponse, GotoDefinitionResponse, SemanticTokensResult};
+use async_lsp::router::Router;
+
+use crate::Options;
+use crate::server::{Check, FRESH, Loaded, Looked, Server, Tick, now};
+use crate::traces::{CatalogRead, News, Sign};
+
+/// All handlers around the state.
+pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
+    let mut router = Router::new(Server::new(client, options));
+    router
+        .request::<Initialize, _>(|server, params| {
+            let answer = server.initialize(params);
+            async move { Ok(answer) }
+        })
+        .request::<Shutdown, _>(|_, ()| async move { Ok(()) })
+        .request::<CodeLensRequest, _>(|server, params| {
+            let lenses = server.lenses(&params);
+            async move { Ok(Some(lenses)) }
+        })
+        .request::<CodeLensResolve, _>(|server, lens| {
+            let lens = server.resolved(lens);
+            async move { lens }
+        })
+        .request::<HoverRequest, _>(|server, params| {
+            let hover = server.hover(&params);
+            async move { Ok(hover) }
+        })
+        .request::<Completion, _>(|server, params| {
+            let at = params.text_document_position;
+            let has_snippets = server.has_snippets;
+            let list = server.sql(&at.text_document.uri, |sql| sql.completion(at.position, has_snippets));
+            async move { Ok(list.map(CompletionResponse::List)) }
+        })
+        .request::<SignatureHelpRequest, _>(|server, params| {
+            let at = params.text_document_position_params;
+            let help = server.sql(&at.text_document.uri, |sql| sql.signature(at.position));
+            async move { Ok(help.flatten()) }
+        })
+        .request::<CodeActionRequest, _>(|server, params| {
+            let url = &params.text_document.uri;
+            let actions = server.sql(url, |sql| sql.actions(url, params.range));
+            async move { Ok(actions) }
+        })
+        .request::<DocumentSymbolRequest, _>(|server, params| {
+            let symbols = server.sql(&params.text_document.uri, |sql| sql.symbols());
+            async move { Ok(symbols.map(DocumentSymbolResponse::Nested)) }
+        })
+        .request::<FoldingRangeRequest, _>(|server, params| {
+            let folds = server.sql(&params.text_document.uri, |sql| sql.folds());
+            async move { Ok(folds) }
+        })
+        .request::<GotoDefinition, _>(|server, params| {
+            let at = params.text_document_position_params;
+            let url = &at.text_document.uri;
+            let place = server.sql(url, |sql| sql.definition(url, at.position));
+            async move { Ok(place.flatten().map(GotoDefinitionResponse::Scalar)) }
+        })
+        .request::<References, _>(|server, params| {
+            let at = params.text_document_position;
+            let url = &at.text_document.uri;
+            let places = server.sql(url, |sql| sql.references(url, at.position));
+            async move { Ok(places.flatten()) }
+        })
+        .request::<Rename, _>(|server, params| {
+            let at = params.text_document_position;
+            let url = &at.text_document.uri;
+            let edit = server.sql(url, |sql| sql.rename(url, at.position, &params.new_name));
+            async move { Ok(edit.flatten()) }
+        })
+        .request::<Formatting, _>(|server, params| {
+            let edits = server.sql(&params.text_document.uri, |sql| sql.format());
+            async move { Ok(edits) }
+        })
+        .request::<SemanticTokensFullRequest, _>(|server, params| {
+            let tokens = server.sql(&params.text_document.uri, |sql| sql.tokens());
+            async move { Ok(tokens.map(SemanticTokensResult::Tokens)) }
+        })
+        .notification::<Initialized>(|server, _| {
+            server.begin();
+            ControlFlow::Continue(())
+        })
+        .notification::<DidOpenTextDocument>(|server, params| {
+            let document = params.text_document;
+            server
+                .documents
+                .open(document.uri.clone(), &document.language_id, document.text);
+            server.check_soon(document.uri);
+            ControlFlow::Continue(())
+        })
+        .notification::<DidChangeTextDocument>(|server, params| {
+            let encoding = server.encoding;
+            server
+                .documents
+                .change(&params.text_document.uri, params.content_changes, encoding);
+            server.check_soon(params.text_document.uri);
+            ControlFlow::Continue(())
+        })
+        .notification::<DidCloseTextDocument>(|server, params| {
+            let url = params.text_document.uri;
+            let closed = server.documents.close(&url);
+            if closed.as_ref().is_some_and(|document| document.is_sql) {
+                server.publish(url, Vec::new());
+            }
+            if let Some(path) = closed.and_then(|document| document.path) {
+                server.workspace.close(&path);
+                server.look_soon();
+            }
+            ControlFlow::Continue(())
+        })
+        .notification::<DidSaveTextDocument>(|server, _| {
+            server.look_soon();
+            ControlFlow::Continue(())
+        })
+        .notification::<DidChangeWatchedFiles>(|server, _| {
+            server.look_soon();
+            ControlFlow::Continue(())
+        })
+        .notification::<DidChangeConfiguration>(|_, _| ControlFlow::Continue(()))
+        .notification::<SetTrace>(|_, _| ControlFlow::Continue(()))
+        .event::<Loaded>(|server, Loaded(workspace)| {
+            server.workspace = workspace;
+            server.all_is_new();
+            server.look_soon();
+            ControlFlow::Continue(())
+        })
+        .event::<Looked>(|server, Looked(scan)| {
+            server.take_look(scan);
+            ControlFlow::Continue(())
+        })
+        .event::<News>(|server, News(figures)| {
+            server.figures = figures;
+            server.is_unmatched = true;
+            server.refresh();
+            ControlFlow::Continue(())
+        })
+        .event::<CatalogRead>(|server, CatalogRead(catalog)| {
+            server.catalog = catalog;
+            server.check_all();
+            ControlFlow::Continue(())
+        })
+        .event::<Check>(|server, Check(url)| {
+            server.check(&url);
+            ControlFlow::Continue(())
+        })
+        .event::<Tick>(|server, _| {
+            if server.figures.latest().is_some_and(|latest| now() - latest < FRESH) {
+                server.refresh();
+            }
+            ControlFlow::Continue(())
+        })
+        .event::<Sign>(|_, _| ControlFlow::Continue(()))
+        // What an editor sends that this version does not know is no reason to end.
+        .unhandled_notification(|_, _| ControlFlow::Continue(()));
+    router
+}
