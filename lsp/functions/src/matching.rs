@@ -90,16 +90,26 @@ impl<'a> Matching<'a> {
         functions.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// Every function of a name in one file.
+    pub(crate) fn functions_in(&self, file: FileId, name: &str) -> &[Place] {
+        // Files were gone through in order.
+        let all = self.functions_named(name);
+        let start = all.partition_point(|place| place.0 < file);
+        let end = all.partition_point(|place| place.0 <= file);
+        all.get(start..end).unwrap_or_default()
+    }
+
     /// Module, class and function, as Flock writes them.
     fn by_classes(&self, observed: &Observed) -> Option<Vec<Match>> {
         let (module, function) = (observed.module.as_deref()?, observed.function.as_deref()?);
         let function = function.rsplit('.').next().unwrap_or(function);
         let files = self.files_that_ran(module, function);
-        let defined = |file: &FileId| {
-            let named = self.functions_named(function).iter();
-            named.filter(|place| place.0 == *file).copied().collect::<Vec<_>>()
-        };
-        let all: Vec<Place> = files.ids.iter().flat_map(defined).collect();
+        let all: Vec<Place> = files
+            .ids
+            .iter()
+            .flat_map(|file| self.functions_in(*file, function))
+            .copied()
+            .collect();
         if all.is_empty() {
             return None;
         }
