@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::ffi::OsStr;
 
 use crate::facts::{Literal, LiteralKind, Parent};
 use crate::hierarchy::{ClassId, Hierarchy};
@@ -40,6 +41,7 @@ pub(crate) struct Matching<'a> {
     classes: OnceCell<HashMap<&'a str, Vec<ClassId>>>,
     functions: OnceCell<HashMap<&'a str, Vec<Place>>>,
     literals: OnceCell<Literals<'a>>,
+    file_names: OnceCell<HashMap<&'a OsStr, Vec<FileId>>>,
 }
 
 /// Places of written names: whole ones by name, those with gaps in a list.
@@ -57,6 +59,7 @@ impl<'a> Matching<'a> {
             classes: OnceCell::new(),
             functions: OnceCell::new(),
             literals: OnceCell::new(),
+            file_names: OnceCell::new(),
         }
     }
 
@@ -88,6 +91,21 @@ impl<'a> Matching<'a> {
             functions
         });
         functions.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every file of a name.
+    pub(crate) fn files_named(&self, name: &str) -> &[FileId] {
+        let files = self.file_names.get_or_init(|| {
+            let mut files: HashMap<&OsStr, Vec<FileId>> = HashMap::new();
+            for (id, file) in self.workspace.all_files() {
+                files
+                    .entry(file.path.file_name().unwrap_or_default())
+                    .or_default()
+                    .push(id);
+            }
+            files
+        });
+        files.get(OsStr::new(name)).map_or(&[], Vec::as_slice)
     }
 
     /// Every function of a name in one file.
@@ -290,6 +308,11 @@ impl<'a> Matching<'a> {
 
     /// `Class.method`, or the name of a function all of whose calls are spans.
     fn by_name(&self, observed: &Observed) -> Option<Vec<Match>> {
+        // Spans that name a module which nobody knows are of a function that nobody knows: a base's, most likely, whose
+        // name is that of the subclass.
+        if observed.module.is_some() {
+            return None;
+        }
         let places: Vec<Place> = match observed.name.rsplit_once('.') {
             Some((class, method)) => {
                 let class = class.rsplit('.').next().unwrap_or(class);

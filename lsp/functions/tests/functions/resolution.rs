@@ -264,6 +264,37 @@ fn classes_of_one_name_stay_apart_by_what_they_inherit() {
 }
 
 #[test]
+fn a_base_that_nobody_can_read_is_not_taken_for_the_subclass() {
+    // `E.on_error` is overridden here; the span is of the method of the base, reached by `super()`.
+    let text = "from flock.components import EngineComponent\nclass E(EngineComponent):\n    async def on_error(self):\n        await super().on_error()\n";
+    let project = Project::without_flock(&[("app.py", text)]);
+    let workspace = project.workspace();
+    assert_eq!(
+        whose_is(&workspace, span(1, "flock.components", "E", "on_error")),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        whose_is(&workspace, span(2, "app", "E", "on_error")),
+        ["exact app.py E.on_error"]
+    );
+}
+
+#[test]
+fn methods_without_an_object_bear_the_type_of_their_first_argument() {
+    let text = "from flock import Agent\nfrom flock.logging.trace_and_logged import traced_and_logged\nclass A(Agent):\n    @staticmethod\n    def parse(text): ...\n    @classmethod\n    @traced_and_logged\n    def build(cls): ...\n";
+    let project = Project::new(&[("a.py", text)]);
+    let workspace = project.workspace();
+    assert_eq!(
+        whose_is(&workspace, span(1, "a", "str", "parse")),
+        ["exact a.py A.parse"]
+    );
+    assert_eq!(
+        whose_is(&workspace, span(2, "a", "AutoTracedMeta", "build")),
+        ["exact a.py A.build"]
+    );
+}
+
+#[test]
 fn a_method_that_the_file_does_not_have_any_more_belongs_to_nobody() {
     let project = Project::new(&[(
         "a.py",
@@ -370,4 +401,36 @@ fn a_name_of_class_and_method_is_inferred_through_the_hierarchy() {
         ["ambiguous b.py C.run", "ambiguous c.py C.run"]
     );
     assert_eq!(whose_is(&workspace, named("D.run")), Vec::<String>::new());
+}
+
+#[test]
+fn full_names_of_other_languages_tell_classes_of_one_name_apart() {
+    let class = "class Shop { void buy() {} }\n";
+    let go = "package main\nfunc (c *Client) Do() {}\nfunc (s *Server) Do() {}\n";
+    let project = Project::without_flock(&[
+        ("a/com/one/Shop.java", class),
+        ("a/com/two/Shop.java", class),
+        ("main.go", go),
+        ("src/bank.rs", "impl Bank { fn pay() {} }\nfn pay() {}\n"),
+    ]);
+    let workspace = project.workspace();
+    let code = |function: &str| Observed {
+        code_function_name: Some(function.to_owned()),
+        ..Observed::default()
+    };
+    assert_eq!(
+        whose_is(&workspace, code("com.two.Shop.buy")),
+        ["exact a/com/two/Shop.java Shop.buy"]
+    );
+    assert_eq!(whose_is(&workspace, code("Shop.buy")).len(), 2);
+    assert_eq!(
+        whose_is(&workspace, code("main.(*Server).Do")),
+        ["exact main.go Server.Do"]
+    );
+    assert_eq!(whose_is(&workspace, code("shop::bank::pay")), ["exact src/bank.rs pay"]);
+    assert_eq!(
+        whose_is(&workspace, code("shop::bank::Bank::pay")),
+        ["exact src/bank.rs Bank.pay"]
+    );
+    assert_eq!(whose_is(&workspace, code("elsewhere.Thing.pay")), Vec::<String>::new());
 }
