@@ -2,7 +2,7 @@
 //! after it, so it is never out of date.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::facts::{Class, Definition, Facts, Parent};
@@ -207,28 +207,59 @@ impl<'a> Hierarchy<'a> {
 
 /// Python's order of method resolution (C3): every class before its bases, bases in the order in which they are written.
 /// Where there is no such order, Python refuses the class; the rest is then taken as it comes.
-fn merged(class: ClassId, mut orders: Vec<Vec<ClassId>>) -> Vec<ClassId> {
-    let mut merged = vec![class];
-    let mut seen = BTreeSet::from([class]);
-    for order in &mut orders {
-        order.reverse();
+fn merged(class: ClassId, orders: Vec<Vec<ClassId>>) -> Vec<ClassId> {
+    let mut orders: Vec<_> = orders.into_iter().map(|order| order.into_iter().peekable()).collect();
+    // How many of the orders have a class further down than at their head: it has to wait for what stands above it.
+    let mut waiting: HashMap<ClassId, usize> = HashMap::new();
+    for below in orders.iter().flat_map(|order| order.clone().skip(1)) {
+        *waiting.entry(below).or_default() += 1;
     }
+    let mut merged = vec![class];
+    let mut seen = HashSet::from([class]);
     while merged.len() < MOST_BASES {
-        orders.retain(|order| !order.is_empty());
-        let heads = || orders.iter().filter_map(|order| order.last().copied());
-        let is_free = |head: &ClassId| {
-            let rests = orders.iter().filter_map(|order| order.split_last());
-            !rests.into_iter().any(|(_, rest)| rest.contains(head))
-        };
-        let Some(next) = heads().find(is_free).or_else(|| heads().next()) else {
+        for order in &mut orders {
+            while order.next_if(|head| seen.contains(head)).is_some() {
+                if let Some(count) = order.peek().and_then(|head| waiting.get_mut(head)) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+        }
+        let mut heads = orders.iter_mut().filter_map(|order| order.peek().copied());
+        let first = heads.next();
+        let is_free = |head: &ClassId| waiting.get(head).is_none_or(|count| *count == 0);
+        let Some(next) = first.filter(is_free).or_else(|| heads.find(is_free)).or(first) else {
             break;
         };
-        if seen.insert(next) {
-            merged.push(next);
-        }
-        for order in &mut orders {
-            order.retain(|class| *class != next);
-        }
+        merged.push(next);
+        seen.insert(next);
     }
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(orders: &[&[u32]]) -> Vec<u32> {
+        let id = |class: &u32| (FileId(0), *class);
+        let orders = orders.iter().map(|order| order.iter().map(id).collect()).collect();
+        merged((FileId(0), 0), orders)
+            .into_iter()
+            .map(|(_, class)| class)
+            .collect()
+    }
+
+    #[test]
+    fn classes_are_merged_as_python_does() {
+        // The example of Python's own documentation of the order: A(B, C), B(D, E), C(D, F), all from O.
+        assert_eq!(order(&[&[2, 4, 5, 7], &[3, 4, 6, 7], &[2, 3]]), [0, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(order(&[&[2, 5, 4, 7], &[3, 4, 6, 7], &[2, 3]]), [0, 2, 5, 3, 4, 6, 7]);
+        assert_eq!(order(&[&[1, 2, 3], &[1]]), [0, 1, 2, 3]);
+        assert_eq!(order(&[&[]]), [0]);
+    }
+
+    #[test]
+    fn orders_that_contradict_each_other_end() {
+        assert_eq!(order(&[&[1, 2], &[2, 1], &[1, 2]]), [0, 1, 2]);
+    }
 }
