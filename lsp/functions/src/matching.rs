@@ -52,7 +52,7 @@ struct Literals<'a> {
 }
 
 impl<'a> Matching<'a> {
-    fn new(workspace: &'a Workspace) -> Self {
+    pub(crate) fn new(workspace: &'a Workspace) -> Self {
         Self {
             workspace,
             hierarchy: Hierarchy::new(workspace),

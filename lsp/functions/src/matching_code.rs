@@ -109,7 +109,7 @@ impl Matching<'_> {
     }
 
     /// The files that a path, perhaps of another machine, can mean: the path itself, or those with the longest common end.
-    fn files_of_path(&self, path: &str) -> (Vec<FileId>, Agreement) {
+    pub(crate) fn files_of_path(&self, path: &str) -> (Vec<FileId>, Agreement) {
         let path = path.strip_prefix("file://").unwrap_or(path);
         if let Some((id, _)) = self.workspace.file_at(Path::new(path)) {
             return (vec![id], Agreement::Whole);
@@ -158,7 +158,7 @@ const LIBRARIES: [&str; 4] = [".cargo", "dist-packages", "node_modules", "site-p
 
 /// How much of a path is that of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Agreement {
+pub(crate) enum Agreement {
     /// It is the file.
     Whole,
     /// Everything below the workspace's folder: the same project in another place.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Call, Definition, Facts, Literal, LiteralKind};
+use crate::facts::{Call, Class, Definition, Facts, Literal, LiteralKind};
 use crate::hierarchy::Hierarchy;
 use crate::language::Language;
+use crate::matching::Matching;
 use crate::modules::module_key;
 use crate::open_text::OpenText;
 use crate::traced::Traced;
@@ -211,6 +212,29 @@ impl Workspace {
         let (id, file) = self.file_at(path)?;
         let (index, _) = file.facts.definition_at(offset)?;
         Hierarchy::new(self).function(id, index)
+    }
+
+    /// The classes of a file, in the order of its text.
+    pub fn classes(&self, path: &Path) -> &[Class] {
+        self.file_at(path).map_or(&[], |(_, file)| &file.facts.classes)
+    }
+
+    /// Every class of a name, with its file: where a service of Flock is written. Those of the workspace come before those
+    /// of installed packages.
+    pub fn classes_named(&self, name: &str) -> Vec<(&Path, &Class)> {
+        let classes = self
+            .all_files()
+            .flat_map(|(_, file)| file.facts.classes.iter().map(move |class| (file, class)));
+        let mut found: Vec<_> = classes.filter(|(_, class)| *class.name == *name).collect();
+        found.sort_by_key(|(file, class)| (file.installed_in.is_some(), &file.path, class.line));
+        found.into_iter().map(|(file, class)| (&*file.path, class)).collect()
+    }
+
+    /// The files that a path of a recorded stack trace can mean, which may be one of another machine or of a container:
+    /// the file itself, or those whose paths end alike.
+    pub fn files_of_path(&self, path: &str) -> Vec<&Path> {
+        let (files, _) = Matching::new(self).files_of_path(path);
+        files.into_iter().filter_map(|id| Some(&*self.file(id)?.path)).collect()
     }
 
     /// The places of a file where names of spans are written.

@@ -1,7 +1,9 @@
 //! From span to function. What is expected was worked out by hand from Python's rules: `module` is where the function that
 //! ran is defined, `class` is the class of the object, and methods are looked for in the order of C3.
 
-use flockscope_functions::{Evidence, Observed, Part};
+use std::path::PathBuf;
+
+use flockscope_functions::{Evidence, Matches, Observed, Part, Scan, Workspace};
 
 use crate::project::{Project, span, whose, whose_is};
 
@@ -433,4 +435,37 @@ fn full_names_of_other_languages_tell_classes_of_one_name_apart() {
         ["exact src/bank.rs Bank.pay"]
     );
     assert_eq!(whose_is(&workspace, code("elsewhere.Thing.pay")), Vec::<String>::new());
+}
+
+#[test]
+fn a_path_of_a_stack_trace_and_a_service_lead_to_their_places() {
+    let project = Project::new(&[("shop/desk.py", "class Agent: ...\nclass Desk:\n    class Agent: ...\n")]);
+    let workspace = project.workspace();
+    assert_eq!(
+        workspace.files_of_path("/app/shop/desk.py"),
+        [project.path("shop/desk.py")]
+    );
+    assert_eq!(
+        workspace.files_of_path("/usr/lib/python3.11/asyncio/base_events.py"),
+        Vec::<PathBuf>::new()
+    );
+    let classes = workspace.classes_named("Agent");
+    let places: Vec<_> = classes
+        .iter()
+        .map(|(path, class)| (path.ends_with("shop/desk.py"), class.line))
+        .collect();
+    assert_eq!(
+        places,
+        [(true, 0), (true, 2), (false, 3)],
+        "that of the installed package comes last"
+    );
+    assert_eq!(workspace.classes(&project.path("shop/desk.py")).len(), 3);
+}
+
+#[test]
+fn a_workspace_can_be_handed_from_thread_to_thread() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Workspace>();
+    is_shared::<Scan>();
+    is_shared::<Matches>();
 }
