@@ -469,3 +469,37 @@ fn a_workspace_can_be_handed_from_thread_to_thread() {
     is_shared::<Scan>();
     is_shared::<Matches>();
 }
+
+#[test]
+fn spans_of_a_real_run_with_super_and_a_static_method_find_their_functions() {
+    // The spans are those that flock-core 0.5.7 made of `leaf.run(1); leaf.walk(); leaf.alone(); Base.parse("x"); leaf.parse("x")`.
+    let base = "from flock.logging.auto_trace import AutoTracedMeta\nclass Base(metaclass=AutoTracedMeta):\n    def run(self, n=0): return n\n    def alone(self): return 1\n    @staticmethod\n    def parse(text): return text\n";
+    let leaf = "from base_mod import Base\nclass Mid(Base):\n    def walk(self): return 1\nclass Leaf(Mid):\n    def run(self, n=0): return super().run(n)\n    def walk(self): return super().walk()\n";
+    let project = Project::new(&[("base_mod.py", base), ("leaf_mod.py", leaf)]);
+    let workspace = project.workspace();
+    let with_parents = |observed: Observed, parents: &[(u64, u64)]| Observed {
+        parents: parents.to_vec(),
+        ..observed
+    };
+    let observed = [
+        with_parents(span(1, "base_mod", "Leaf", "run"), &[(2, 1)]),
+        span(2, "leaf_mod", "Leaf", "run"),
+        with_parents(span(3, "leaf_mod", "Leaf", "walk"), &[(3, 1)]),
+        span(4, "base_mod", "Leaf", "alone"),
+        span(5, "base_mod", "str", "parse"),
+        span(6, "base_mod", "Leaf", "parse"),
+    ];
+    let matches = workspace.match_operations(&observed);
+    assert_eq!(whose(&workspace, &matches, 1), ["exact base_mod.py Base.run"]);
+    assert_eq!(whose(&workspace, &matches, 2), ["exact leaf_mod.py Leaf.run"]);
+    assert_eq!(
+        whose(&workspace, &matches, 3),
+        [
+            "inferred nested leaf_mod.py Mid.walk",
+            "inferred outer leaf_mod.py Leaf.walk"
+        ]
+    );
+    assert_eq!(whose(&workspace, &matches, 4), ["exact base_mod.py Base.alone"]);
+    assert_eq!(whose(&workspace, &matches, 5), ["exact base_mod.py Base.parse"]);
+    assert_eq!(whose(&workspace, &matches, 6), ["exact base_mod.py Base.parse"]);
+}

@@ -181,3 +181,14 @@ fn a_byte_order_mark_and_bytes_that_are_no_text_are_read_over() {
     );
     assert_eq!(workspace.functions(&project.path("b.py"))[0].qualified_name, "b");
 }
+
+#[test]
+fn what_a_bundler_wrote_is_passed_by_and_long_files_are_not() {
+    let project = Project::without_flock(&[
+        ("bundle.js", &"function f(){return 1};".repeat(5_000)),
+        ("long.js", &"function f() {\n  return 1;\n}\n".repeat(5_000)),
+    ]);
+    let workspace = project.workspace();
+    assert_eq!(workspace.functions(&project.path("bundle.js")).len(), 0);
+    assert_eq!(workspace.functions(&project.path("long.js")).len(), 5_000);
+}
