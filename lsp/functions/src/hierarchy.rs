@@ -28,6 +28,8 @@ pub(crate) struct Lineage {
     pub(crate) traced_from: Option<String>,
     /// Whether it is a metaclass of Flock, or derived from it.
     is_metaclass: bool,
+    /// Whether a base is made at run time, so that `order` does not tell all: `class A(make_base()): ...`.
+    pub(crate) is_open: bool,
 }
 
 /// Answers about names and classes.
@@ -176,6 +178,7 @@ impl<'a> Hierarchy<'a> {
                 Meaning::Class(base) if base != id => {
                     let above = self.lineage_within(base, further);
                     lineage.is_metaclass |= above.is_metaclass;
+                    lineage.is_open |= above.is_open;
                     if lineage.traced_from.is_none() {
                         lineage.traced_from.clone_from(&above.traced_from);
                     }
@@ -188,7 +191,8 @@ impl<'a> Hierarchy<'a> {
                         lineage.traced_from = dotted.rsplit('.').next().map(ToOwned::to_owned);
                     }
                 }
-                _ => {}
+                Meaning::Function(..) | Meaning::Module(_) => lineage.is_open = true,
+                Meaning::Class(_) | Meaning::Unknown => {}
             }
         }
         orders.push(direct);

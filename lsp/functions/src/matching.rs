@@ -141,6 +141,8 @@ impl<'a> Matching<'a> {
         match (&*chains, &*plain) {
             ([chain], []) => Some(self.along(observed, chain, sure)),
             ([], [only]) => Some(self.one(observed, *only, sure, Evidence::Module)),
+            // The class is known, and does not have the function from here: it was renamed or moved since.
+            ([], []) if observed.class.as_deref().is_some_and(|class| self.is_understood(class)) => None,
             ([], []) => Some(self.among(observed, &all, Tier::Inferred, Evidence::Module)),
             _ => {
                 let firsts = chains.iter().filter_map(|chain| chain.first());
@@ -171,6 +173,12 @@ impl<'a> Matching<'a> {
             }
         }
         chains
+    }
+
+    /// Whether everything that a class of this name can reach is known.
+    fn is_understood(&self, class: &str) -> bool {
+        let classes = self.classes_named(class);
+        !classes.is_empty() && classes.iter().all(|class| !self.hierarchy.lineage(*class).is_open)
     }
 
     /// The spans of an object whose class and bases define the function in the same file. What the class itself defines

@@ -297,14 +297,25 @@ fn methods_without_an_object_bear_the_type_of_their_first_argument() {
 }
 
 #[test]
-fn a_method_that_the_file_does_not_have_any_more_belongs_to_nobody() {
-    let project = Project::new(&[(
-        "a.py",
-        "from flock import Agent\nclass A(Agent):\n    def new(self): ...\n",
-    )]);
+fn a_method_that_the_class_does_not_have_any_more_belongs_to_nobody() {
+    let text = "from flock import Agent\nclass A(Agent):\n    def new(self): ...\nclass Other(Agent):\n    def old(self): ...\n";
+    let project = Project::new(&[("a.py", text)]);
+    let workspace = project.workspace();
+    assert_eq!(whose_is(&workspace, span(1, "a", "A", "gone")), Vec::<String>::new());
     assert_eq!(
-        whose_is(&project.workspace(), span(1, "a", "A", "old")),
-        Vec::<String>::new()
+        whose_is(&workspace, span(1, "a", "A", "old")),
+        Vec::<String>::new(),
+        "that of the other class is not it"
+    );
+}
+
+#[test]
+fn a_class_with_a_base_that_is_made_at_run_time_is_inferred() {
+    let text = "from flock import Agent\ndef make():\n    class Inner(Agent):\n        def run(self): ...\n    return Inner\nclass A(make()): ...\n";
+    let project = Project::new(&[("a.py", text)]);
+    assert_eq!(
+        whose_is(&project.workspace(), span(1, "a", "A", "run")),
+        ["inferred a.py make.Inner.run"]
     );
 }
 
