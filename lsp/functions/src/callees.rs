@@ -1,7 +1,8 @@
 //! What a call can mean.
 
 use crate::facts::{Call, Parent};
-use crate::hierarchy::{ClassId, Hierarchy, Meaning};
+use crate::hierarchy::{ClassId, Hierarchy};
+use crate::names::Meaning;
 use crate::workspace::{Callee, FileId, FunctionId};
 
 /// More functions of one name say nothing.

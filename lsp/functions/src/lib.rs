@@ -10,6 +10,8 @@ mod language;
 mod languages;
 mod matching;
 mod matching_code;
+mod modules;
+mod names;
 mod observed;
 mod open_brackets;
 mod open_text;

@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::ffi::OsStr;
 
 use crate::facts::{Literal, LiteralKind, Parent};
 use crate::hierarchy::{ClassId, Hierarchy};
@@ -40,6 +41,7 @@ pub(crate) struct Matching<'a> {
     classes: OnceCell<HashMap<&'a str, Vec<ClassId>>>,
     functions: OnceCell<HashMap<&'a str, Vec<Place>>>,
     literals: OnceCell<Literals<'a>>,
+    file_names: OnceCell<HashMap<&'a OsStr, Vec<FileId>>>,
 }
 
 /// Places of written names: whole ones by name, those with gaps in a list.
@@ -50,13 +52,14 @@ struct Literals<'a> {
 }
 
 impl<'a> Matching<'a> {
-    fn new(workspace: &'a Workspace) -> Self {
+    pub(crate) fn new(workspace: &'a Workspace) -> Self {
         Self {
             workspace,
             hierarchy: Hierarchy::new(workspace),
             classes: OnceCell::new(),
             functions: OnceCell::new(),
             literals: OnceCell::new(),
+            file_names: OnceCell::new(),
         }
     }
 
@@ -90,16 +93,41 @@ impl<'a> Matching<'a> {
         functions.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// Every file of a name.
+    pub(crate) fn files_named(&self, name: &str) -> &[FileId] {
+        let files = self.file_names.get_or_init(|| {
+            let mut files: HashMap<&OsStr, Vec<FileId>> = HashMap::new();
+            for (id, file) in self.workspace.all_files() {
+                files
+                    .entry(file.path.file_name().unwrap_or_default())
+                    .or_default()
+                    .push(id);
+            }
+            files
+        });
+        files.get(OsStr::new(name)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every function of a name in one file.
+    pub(crate) fn functions_in(&self, file: FileId, name: &str) -> &[Place] {
+        // Files were gone through in order.
+        let all = self.functions_named(name);
+        let start = all.partition_point(|place| place.0 < file);
+        let end = all.partition_point(|place| place.0 <= file);
+        all.get(start..end).unwrap_or_default()
+    }
+
     /// Module, class and function, as Flock writes them.
     fn by_classes(&self, observed: &Observed) -> Option<Vec<Match>> {
         let (module, function) = (observed.module.as_deref()?, observed.function.as_deref()?);
         let function = function.rsplit('.').next().unwrap_or(function);
         let files = self.files_that_ran(module, function);
-        let defined = |file: &FileId| {
-            let named = self.functions_named(function).iter();
-            named.filter(|place| place.0 == *file).copied().collect::<Vec<_>>()
-        };
-        let all: Vec<Place> = files.ids.iter().flat_map(defined).collect();
+        let all: Vec<Place> = files
+            .ids
+            .iter()
+            .flat_map(|file| self.functions_in(*file, function))
+            .copied()
+            .collect();
         if all.is_empty() {
             return None;
         }
@@ -113,6 +141,8 @@ impl<'a> Matching<'a> {
         match (&*chains, &*plain) {
             ([chain], []) => Some(self.along(observed, chain, sure)),
             ([], [only]) => Some(self.one(observed, *only, sure, Evidence::Module)),
+            // The class is known, and does not have the function from here: it was renamed or moved since.
+            ([], []) if observed.class.as_deref().is_some_and(|class| self.is_understood(class)) => None,
             ([], []) => Some(self.among(observed, &all, Tier::Inferred, Evidence::Module)),
             _ => {
                 let firsts = chains.iter().filter_map(|chain| chain.first());
@@ -143,6 +173,12 @@ impl<'a> Matching<'a> {
             }
         }
         chains
+    }
+
+    /// Whether everything that a class of this name can reach is known.
+    fn is_understood(&self, class: &str) -> bool {
+        let classes = self.classes_named(class);
+        !classes.is_empty() && classes.iter().all(|class| !self.hierarchy.lineage(*class).is_open)
     }
 
     /// The spans of an object whose class and bases define the function in the same file. What the class itself defines
@@ -280,6 +316,11 @@ impl<'a> Matching<'a> {
 
     /// `Class.method`, or the name of a function all of whose calls are spans.
     fn by_name(&self, observed: &Observed) -> Option<Vec<Match>> {
+        // Spans that name a module which nobody knows are of a function that nobody knows: a base's, most likely, whose
+        // name is that of the subclass.
+        if observed.module.is_some() {
+            return None;
+        }
         let places: Vec<Place> = match observed.name.rsplit_once('.') {
             Some((class, method)) => {
                 let class = class.rsplit('.').next().unwrap_or(class);

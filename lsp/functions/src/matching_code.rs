@@ -13,13 +13,17 @@ impl Matching<'_> {
         let Some(path) = observed.code_file_path.as_deref() else {
             return self.by_full_name(observed, &name?);
         };
-        let (files, is_whole_path) = self.files_of_path(path);
+        let (files, agreement) = self.files_of_path(path);
         let at_line: Vec<Place> = match observed.code_line.and_then(|line| line.checked_sub(1)) {
             Some(line) => files.iter().filter_map(|file| self.at_line(*file, line)).collect(),
             None => Vec::new(),
         };
         let Some(name) = name else {
-            let tier = if is_whole_path { Tier::Exact } else { Tier::Inferred };
+            let tier = if agreement == Agreement::Whole {
+                Tier::Exact
+            } else {
+                Tier::Inferred
+            };
             return (!at_line.is_empty()).then(|| self.among(observed, &at_line, tier, Evidence::Code));
         };
         let in_files = self
@@ -28,18 +32,23 @@ impl Matching<'_> {
             .filter(|place| files.contains(&place.0));
         let named = self.best_named(in_files.copied().collect(), &name);
         let both: Vec<Place> = at_line.into_iter().filter(|place| named.contains(place)).collect();
+        let sure = if agreement == Agreement::FileName {
+            Tier::Inferred
+        } else {
+            Tier::Exact
+        };
         match (&*both, &*named) {
             ([], []) => None,
             // The line was that of another time, or of a call.
             ([], named) => {
                 let tier = if observed.code_line.is_none() {
-                    Tier::Exact
+                    sure
                 } else {
                     Tier::Inferred
                 };
                 Some(self.among(observed, named, tier, Evidence::Code))
             }
-            (both, _) => Some(self.among(observed, both, Tier::Exact, Evidence::Code)),
+            (both, _) => Some(self.among(observed, both, sure, Evidence::Code)),
         }
     }
 
@@ -84,7 +93,9 @@ impl Matching<'_> {
             .iter()
             .filter_map(|part| part.to_str())
             .filter(|part| *part != "__init__" && *part != "mod");
-        let around: Vec<&str> = folders.chain(qualified.split('.')).collect();
+        let mut around: Vec<&str> = folders.chain(qualified.split('.')).collect();
+        // The class `Shop` is in `Shop.java`.
+        around.dedup();
         let words = around.iter().rev().skip(1).zip(name.before.iter().rev());
         words.take_while(|(have, wanted)| have == wanted).count()
     }
@@ -97,43 +108,63 @@ impl Matching<'_> {
         around.last().map(|(index, _)| (id, index))
     }
 
-    /// The files that a path of another machine can mean: the path itself, or those with the longest common end.
-    fn files_of_path(&self, path: &str) -> (Vec<FileId>, bool) {
+    /// The files that a path, perhaps of another machine, can mean: the path itself, or those with the longest common end.
+    pub(crate) fn files_of_path(&self, path: &str) -> (Vec<FileId>, Agreement) {
         let path = path.strip_prefix("file://").unwrap_or(path);
         if let Some((id, _)) = self.workspace.file_at(Path::new(path)) {
-            return (vec![id], true);
+            return (vec![id], Agreement::Whole);
         }
         let wanted: Vec<&str> = path
             .split(['/', '\\'])
             .filter(|part| !part.is_empty() && *part != ".")
             .collect();
         if let Some((id, _)) = self.workspace.file_at(&self.workspace.root.join(wanted.join("/"))) {
-            return (vec![id], true);
+            return (vec![id], Agreement::Whole);
         }
-        let common = |path: &Path| {
-            let have = path.iter().rev().filter_map(|part| part.to_str());
-            have.zip(wanted.iter().rev())
+        let is_library =
+            wanted.iter().any(|part| LIBRARIES.contains(part)) || wanted.windows(2).any(|pair| pair == ["pkg", "mod"]);
+        let common = |id: &FileId| {
+            let file = self.workspace.file(*id)?;
+            if is_library && file.installed_in.is_none() {
+                return None;
+            }
+            let have = file.path.iter().rev().filter_map(|part| part.to_str());
+            let common = have
+                .zip(wanted.iter().rev())
                 .take_while(|(have, wanted)| have == *wanted)
-                .count()
+                .count();
+            let below_root = file
+                .path
+                .strip_prefix(&self.workspace.root)
+                .map_or(usize::MAX, |below| below.iter().count());
+            Some((common, common >= below_root.max(2), *id))
         };
-        let files: Vec<_> = self
-            .workspace
-            .all_files()
-            .map(|(id, file)| (common(&file.path), id))
-            .collect();
-        let longest = files.iter().map(|(common, _)| *common).max().unwrap_or(0);
-        if longest == 0 {
-            return (Vec::new(), false);
-        }
-        (
-            files
-                .into_iter()
-                .filter(|(common, _)| *common == longest)
-                .map(|(_, id)| id)
-                .collect(),
-            false,
-        )
+        let named = wanted.last().map_or(&[][..], |name| self.files_named(name));
+        let files: Vec<_> = named.iter().filter_map(common).collect();
+        let longest = files.iter().map(|(common, ..)| *common).max().unwrap_or(0);
+        let best: Vec<_> = files.into_iter().filter(|(common, ..)| *common == longest).collect();
+        let below_root = best.iter().all(|(_, whole, _)| *whole);
+        let agreement = if below_root {
+            Agreement::BelowRoot
+        } else {
+            Agreement::FileName
+        };
+        (best.into_iter().map(|(.., id)| id).collect(), agreement)
     }
+}
+
+/// Folders of other people's code: a file there is none of the workspace, whatever its name.
+const LIBRARIES: [&str; 4] = [".cargo", "dist-packages", "node_modules", "site-packages"];
+
+/// How much of a path is that of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Agreement {
+    /// It is the file.
+    Whole,
+    /// Everything below the workspace's folder: the same project in another place.
+    BelowRoot,
+    /// The file's name, and perhaps some folders.
+    FileName,
 }
 
 /// `com.example.Service.run`, `crate::module::function`, `pkg/http.(*Client).Do` in words.

@@ -57,7 +57,9 @@ impl OpenText {
             });
             if let (Some((blank, _)), Some((mended_facts, mended_calls))) = (mended, again)
                 && sound.missing(&mended_facts) < missing
-                && (has_error || mended_facts.definitions.len() > facts.definitions.len())
+                && (has_error
+                    || mended_facts.definitions.len() > facts.definitions.len()
+                    || !begins_definition(text.get(blank.clone()).unwrap_or_default()))
             {
                 calls.retain(|call| blank.contains(&(call.range.start as usize)));
                 calls.extend(mended_calls);
@@ -131,6 +133,14 @@ fn mended(sound: &str, new: &str) -> Option<(Range<usize>, String)> {
     text.extend(blank);
     text.push_str(new.get(end..)?);
     Some((start..end, text))
+}
+
+/// Whether new lines are meant to give the functions around them another place: a class that is divided in two.
+fn begins_definition(lines: &str) -> bool {
+    let words = ["class ", "def ", "async def ", "impl", "mod ", "func", "export "];
+    lines
+        .lines()
+        .any(|line| words.iter().any(|word| line.trim_start().starts_with(word)))
 }
 
 /// The bytes of the lines that two texts have in common before they differ.

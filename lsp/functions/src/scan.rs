@@ -229,6 +229,16 @@ fn facts_of_file(language: Language, path: &Path) -> Option<Facts> {
     let text = String::from_utf8_lossy(&bytes);
     // Editors hand texts over without it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if is_minified(text) {
+        return Some(Facts::default());
+    }
     let tree = parse(language, text, None)?;
     Some(read_well(language, text, &tree, false).0)
+}
+
+/// Whether a program wrote the text: it is long, and so are its lines.
+fn is_minified(text: &str) -> bool {
+    const LONG_TEXT: usize = 50_000;
+    const LONG_LINE: usize = 400;
+    text.len() > LONG_TEXT && text.bytes().filter(|byte| *byte == b'\n').count() * LONG_LINE < text.len()
 }

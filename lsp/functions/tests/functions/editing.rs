@@ -41,7 +41,7 @@ fn a_line_that_is_being_typed_takes_no_function_away() {
     ] {
         for (at, line) in lines_with_start(&text)
             .filter(|(_, line)| !line.trim().is_empty())
-            .step_by(7)
+            .step_by(5)
         {
             let mut workspace = opened(&text);
             let end = at + line.len();
@@ -70,6 +70,24 @@ fn lines_with_start(text: &str) -> impl Iterator<Item = (usize, &str)> {
         *start += line.len();
         Some((at, line))
     })
+}
+
+#[test]
+fn a_class_that_is_divided_in_two_or_a_function_that_is_taken_away_is_believed() {
+    let text = "class A:\n    def a(self): ...\n    def b(self): ...\n";
+    let mut workspace = opened(text);
+    workspace.update(
+        Path::new(PATH),
+        "class A:\n    def a(self): ...\nclass B:\n    def b(self): ...\n",
+    );
+    assert_eq!(names(&workspace), BTreeSet::from(["A.a".to_owned(), "B.b".to_owned()]));
+    workspace.update(Path::new(PATH), "class A:\n    def a(self): ...\n");
+    assert_eq!(names(&workspace), BTreeSet::from(["A.a".to_owned()]));
+    workspace.update(Path::new(PATH), "class A:\n    def renamed(self): ...\n");
+    assert_eq!(names(&workspace), BTreeSet::from(["A.renamed".to_owned()]));
+    workspace.update(Path::new(PATH), "class A:\n    def renamed(self): ...\n    x = (\n");
+    workspace.update(Path::new(PATH), "class A:\n    x = (\n");
+    assert_eq!(names(&workspace), BTreeSet::new());
 }
 
 #[test]

@@ -41,6 +41,14 @@ fn what_is_not_callable_in_the_body_of_a_class_is_passed_by() {
 }
 
 #[test]
+fn validators_and_computed_fields_of_pydantic_are_passed_by() {
+    let text = "from flock.components import AgentComponent\nfrom pydantic import computed_field, field_validator, model_validator\n\
+                class Mine(AgentComponent):\n    @field_validator('x')\n    def checked(cls, v): ...\n    @model_validator(mode='after')\n    def whole(self): ...\n    \
+                @computed_field\n    @property\n    def c(self): ...\n    def model_post_init(self, ctx): ...\n    class Inner:\n        def f(self): ...\n";
+    assert_eq!(traced_in(text), ["Mine.model_post_init"]);
+}
+
+#[test]
 fn skip_trace_switches_the_metaclass_off_wherever_it_stands_in_the_stack() {
     let text = "from flock import Agent\nfrom flock.logging import auto_trace\nfrom flock.logging.auto_trace import skip_trace as quiet\n\
                 class Mine(Agent):\n    @quiet\n    def a(self): ...\n    @other\n    @auto_trace.skip_trace\n    def b(self): ...\n    \

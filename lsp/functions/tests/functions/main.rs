@@ -3,7 +3,9 @@
 mod calls;
 mod editing;
 mod flock_rules;
+mod hostile;
 mod languages;
 mod project;
 mod resolution;
 mod sample;
+mod scanning;

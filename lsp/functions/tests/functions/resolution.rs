@@ -1,7 +1,9 @@
 //! From span to function. What is expected was worked out by hand from Python's rules: `module` is where the function that
 //! ran is defined, `class` is the class of the object, and methods are looked for in the order of C3.
 
-use flockscope_functions::{Evidence, Observed, Part};
+use std::path::PathBuf;
+
+use flockscope_functions::{Evidence, Matches, Observed, Part, Scan, Workspace};
 
 use crate::project::{Project, span, whose, whose_is};
 
@@ -264,14 +266,56 @@ fn classes_of_one_name_stay_apart_by_what_they_inherit() {
 }
 
 #[test]
-fn a_method_that_the_file_does_not_have_any_more_belongs_to_nobody() {
-    let project = Project::new(&[(
-        "a.py",
-        "from flock import Agent\nclass A(Agent):\n    def new(self): ...\n",
-    )]);
+fn a_base_that_nobody_can_read_is_not_taken_for_the_subclass() {
+    // `E.on_error` is overridden here; the span is of the method of the base, reached by `super()`.
+    let text = "from flock.components import EngineComponent\nclass E(EngineComponent):\n    async def on_error(self):\n        await super().on_error()\n";
+    let project = Project::without_flock(&[("app.py", text)]);
+    let workspace = project.workspace();
     assert_eq!(
-        whose_is(&project.workspace(), span(1, "a", "A", "old")),
+        whose_is(&workspace, span(1, "flock.components", "E", "on_error")),
         Vec::<String>::new()
+    );
+    assert_eq!(
+        whose_is(&workspace, span(2, "app", "E", "on_error")),
+        ["exact app.py E.on_error"]
+    );
+}
+
+#[test]
+fn methods_without_an_object_bear_the_type_of_their_first_argument() {
+    let text = "from flock import Agent\nfrom flock.logging.trace_and_logged import traced_and_logged\nclass A(Agent):\n    @staticmethod\n    def parse(text): ...\n    @classmethod\n    @traced_and_logged\n    def build(cls): ...\n";
+    let project = Project::new(&[("a.py", text)]);
+    let workspace = project.workspace();
+    assert_eq!(
+        whose_is(&workspace, span(1, "a", "str", "parse")),
+        ["exact a.py A.parse"]
+    );
+    assert_eq!(
+        whose_is(&workspace, span(2, "a", "AutoTracedMeta", "build")),
+        ["exact a.py A.build"]
+    );
+}
+
+#[test]
+fn a_method_that_the_class_does_not_have_any_more_belongs_to_nobody() {
+    let text = "from flock import Agent\nclass A(Agent):\n    def new(self): ...\nclass Other(Agent):\n    def old(self): ...\n";
+    let project = Project::new(&[("a.py", text)]);
+    let workspace = project.workspace();
+    assert_eq!(whose_is(&workspace, span(1, "a", "A", "gone")), Vec::<String>::new());
+    assert_eq!(
+        whose_is(&workspace, span(1, "a", "A", "old")),
+        Vec::<String>::new(),
+        "that of the other class is not it"
+    );
+}
+
+#[test]
+fn a_class_with_a_base_that_is_made_at_run_time_is_inferred() {
+    let text = "from flock import Agent\ndef make():\n    class Inner(Agent):\n        def run(self): ...\n    return Inner\nclass A(make()): ...\n";
+    let project = Project::new(&[("a.py", text)]);
+    assert_eq!(
+        whose_is(&project.workspace(), span(1, "a", "A", "run")),
+        ["inferred a.py make.Inner.run"]
     );
 }
 
@@ -370,4 +414,103 @@ fn a_name_of_class_and_method_is_inferred_through_the_hierarchy() {
         ["ambiguous b.py C.run", "ambiguous c.py C.run"]
     );
     assert_eq!(whose_is(&workspace, named("D.run")), Vec::<String>::new());
+}
+
+#[test]
+fn full_names_of_other_languages_tell_classes_of_one_name_apart() {
+    let class = "class Shop { void buy() {} }\n";
+    let go = "package main\nfunc (c *Client) Do() {}\nfunc (s *Server) Do() {}\n";
+    let project = Project::without_flock(&[
+        ("a/com/one/Shop.java", class),
+        ("a/com/two/Shop.java", class),
+        ("main.go", go),
+        ("src/bank.rs", "impl Bank { fn pay() {} }\nfn pay() {}\n"),
+    ]);
+    let workspace = project.workspace();
+    let code = |function: &str| Observed {
+        code_function_name: Some(function.to_owned()),
+        ..Observed::default()
+    };
+    assert_eq!(
+        whose_is(&workspace, code("com.two.Shop.buy")),
+        ["exact a/com/two/Shop.java Shop.buy"]
+    );
+    assert_eq!(whose_is(&workspace, code("Shop.buy")).len(), 2);
+    assert_eq!(
+        whose_is(&workspace, code("main.(*Server).Do")),
+        ["exact main.go Server.Do"]
+    );
+    assert_eq!(whose_is(&workspace, code("shop::bank::pay")), ["exact src/bank.rs pay"]);
+    assert_eq!(
+        whose_is(&workspace, code("shop::bank::Bank::pay")),
+        ["exact src/bank.rs Bank.pay"]
+    );
+    assert_eq!(whose_is(&workspace, code("elsewhere.Thing.pay")), Vec::<String>::new());
+}
+
+#[test]
+fn a_path_of_a_stack_trace_and_a_service_lead_to_their_places() {
+    let project = Project::new(&[("shop/desk.py", "class Agent: ...\nclass Desk:\n    class Agent: ...\n")]);
+    let workspace = project.workspace();
+    assert_eq!(
+        workspace.files_of_path("/app/shop/desk.py"),
+        [project.path("shop/desk.py")]
+    );
+    assert_eq!(
+        workspace.files_of_path("/usr/lib/python3.11/asyncio/base_events.py"),
+        Vec::<PathBuf>::new()
+    );
+    let classes = workspace.classes_named("Agent");
+    let places: Vec<_> = classes
+        .iter()
+        .map(|(path, class)| (path.ends_with("shop/desk.py"), class.line))
+        .collect();
+    assert_eq!(
+        places,
+        [(true, 0), (true, 2), (false, 3)],
+        "that of the installed package comes last"
+    );
+    assert_eq!(workspace.classes(&project.path("shop/desk.py")).len(), 3);
+}
+
+#[test]
+fn a_workspace_can_be_handed_from_thread_to_thread() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Workspace>();
+    is_shared::<Scan>();
+    is_shared::<Matches>();
+}
+
+#[test]
+fn spans_of_a_real_run_with_super_and_a_static_method_find_their_functions() {
+    // The spans are those that flock-core 0.5.7 made of `leaf.run(1); leaf.walk(); leaf.alone(); Base.parse("x"); leaf.parse("x")`.
+    let base = "from flock.logging.auto_trace import AutoTracedMeta\nclass Base(metaclass=AutoTracedMeta):\n    def run(self, n=0): return n\n    def alone(self): return 1\n    @staticmethod\n    def parse(text): return text\n";
+    let leaf = "from base_mod import Base\nclass Mid(Base):\n    def walk(self): return 1\nclass Leaf(Mid):\n    def run(self, n=0): return super().run(n)\n    def walk(self): return super().walk()\n";
+    let project = Project::new(&[("base_mod.py", base), ("leaf_mod.py", leaf)]);
+    let workspace = project.workspace();
+    let with_parents = |observed: Observed, parents: &[(u64, u64)]| Observed {
+        parents: parents.to_vec(),
+        ..observed
+    };
+    let observed = [
+        with_parents(span(1, "base_mod", "Leaf", "run"), &[(2, 1)]),
+        span(2, "leaf_mod", "Leaf", "run"),
+        with_parents(span(3, "leaf_mod", "Leaf", "walk"), &[(3, 1)]),
+        span(4, "base_mod", "Leaf", "alone"),
+        span(5, "base_mod", "str", "parse"),
+        span(6, "base_mod", "Leaf", "parse"),
+    ];
+    let matches = workspace.match_operations(&observed);
+    assert_eq!(whose(&workspace, &matches, 1), ["exact base_mod.py Base.run"]);
+    assert_eq!(whose(&workspace, &matches, 2), ["exact leaf_mod.py Leaf.run"]);
+    assert_eq!(
+        whose(&workspace, &matches, 3),
+        [
+            "inferred nested leaf_mod.py Mid.walk",
+            "inferred outer leaf_mod.py Leaf.walk"
+        ]
+    );
+    assert_eq!(whose(&workspace, &matches, 4), ["exact base_mod.py Base.alone"]);
+    assert_eq!(whose(&workspace, &matches, 5), ["exact base_mod.py Base.parse"]);
+    assert_eq!(whose(&workspace, &matches, 6), ["exact base_mod.py Base.parse"]);
 }
