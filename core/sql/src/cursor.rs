@@ -59,10 +59,7 @@ impl<'t> Cursor<'t> {
 
     /// The part of the word that stands before the cursor.
     pub(crate) fn typed(&self) -> &'t str {
-        self.tree
-            .text
-            .get(self.replaced().start..self.offset)
-            .unwrap_or("")
+        self.tree.text.get(self.replaced().start..self.offset).unwrap_or("")
     }
 
     pub(crate) fn kind(&self) -> Option<TokenKind> {

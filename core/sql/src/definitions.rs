@@ -60,7 +60,11 @@ pub(crate) fn definition_of(scopes: &Scopes<'_>, token: usize) -> Option<Definit
     while let Some(scope) = at.and_then(|select| tree.selects.get(select)) {
         for (place, source) in scope.sources.iter().enumerate() {
             let columns = scopes.columns_of(source, scope.query);
-            if columns.list.iter().any(|column| column.name.eq_ignore_ascii_case(&name)) {
+            if columns
+                .list
+                .iter()
+                .any(|column| column.name.eq_ignore_ascii_case(&name))
+            {
                 return alias_behind(scopes, at?, place, &name);
             }
         }
@@ -76,7 +80,10 @@ pub(crate) fn references(scopes: &Scopes<'_>, definition: Definition) -> Vec<usi
     let wanted = defining_token(scopes, definition).and_then(|token| tree.name(token));
     (0..tree.tokens.len())
         .filter(|token| {
-            let same = tree.name(*token).zip(wanted.as_deref()).is_some_and(|(name, wanted)| name.eq_ignore_ascii_case(wanted));
+            let same = tree
+                .name(*token)
+                .zip(wanted.as_deref())
+                .is_some_and(|(name, wanted)| name.eq_ignore_ascii_case(wanted));
             same && definition_of(scopes, *token) == Some(definition)
         })
         .collect()
@@ -109,10 +116,11 @@ fn cte_of(scopes: &Scopes<'_>, source: &Source, query: usize) -> Option<Definiti
 fn source_named(scopes: &Scopes<'_>, select: usize, name: &str) -> Option<(usize, usize)> {
     let mut at = Some(select);
     while let Some(scope) = at.and_then(|select| scopes.tree.selects.get(select)) {
-        let place = scope
-            .sources
-            .iter()
-            .position(|source| scopes.source_name(source).is_some_and(|source| source.eq_ignore_ascii_case(name)));
+        let place = scope.sources.iter().position(|source| {
+            scopes
+                .source_name(source)
+                .is_some_and(|source| source.eq_ignore_ascii_case(name))
+        });
         if let Some(place) = place {
             return Some((at?, place));
         }

@@ -51,7 +51,10 @@ fn literal(scopes: &Scopes<'_>, token: usize) -> Option<String> {
             known.map(key_doc)
         }
         Place::Value(operand) => value(scopes, &operand, &text),
-        Place::Argument(parameter) => Some(format!("**{}** {}\n\n{}", parameter.name, parameter.data_type, parameter.doc)),
+        Place::Argument(parameter) => Some(format!(
+            "**{}** {}\n\n{}",
+            parameter.name, parameter.data_type, parameter.doc
+        )),
         Place::DatePart => None,
     }
 }
@@ -68,7 +71,11 @@ fn value(scopes: &Scopes<'_>, operand: &Operand<'_>, text: &str) -> Option<Strin
             let base = column.base?;
             if base.column.name == "trace_id" {
                 let trace = scopes.catalog.traces.iter().find(|trace| trace.trace_id == text)?;
-                return Some(format!("Trace of {}, {:.1} ms", code(&trace.root_name), trace.duration_ms));
+                return Some(format!(
+                    "Trace of {}, {:.1} ms",
+                    code(&trace.root_name),
+                    trace.duration_ms
+                ));
             }
             let profile = base.column.profile.as_ref()?;
             (base.column.name.as_str(), profile.values.as_slice(), profile.rows)
@@ -76,8 +83,17 @@ fn value(scopes: &Scopes<'_>, operand: &Operand<'_>, text: &str) -> Option<Strin
         Operand::Other => return None,
     };
     let found = values.iter().find(|value| value.text == text)?;
-    let share = if all > 0 { found.count as f64 / all as f64 * 100.0 } else { 0.0 };
-    Some(format!("{} = {}: {} of {all} spans ({share:.1} %)", code(title), code(text), found.count))
+    let share = if all > 0 {
+        found.count as f64 / all as f64 * 100.0
+    } else {
+        0.0
+    };
+    Some(format!(
+        "{} = {}: {} of {all} spans ({share:.1} %)",
+        code(title),
+        code(text),
+        found.count
+    ))
 }
 
 fn name(scopes: &Scopes<'_>, token: usize) -> Option<String> {
@@ -120,7 +136,11 @@ fn defined(scopes: &Scopes<'_>, definition: Definition, name: &str) -> Option<St
     match definition {
         Definition::Cte(query, cte) => {
             let columns = scopes.cte_columns(query, cte);
-            Some(format!("**{}**: common table expression\n\n{}", escaped(name), columns_table(&columns)))
+            Some(format!(
+                "**{}**: common table expression\n\n{}",
+                escaped(name),
+                columns_table(&columns)
+            ))
         }
         Definition::Source(select, place) => {
             let scope = tree.selects.get(select)?;
@@ -130,10 +150,17 @@ fn defined(scopes: &Scopes<'_>, definition: Definition, name: &str) -> Option<St
                 SourceKind::Table(table) | SourceKind::Function(table) => code(tree.text_of(table)),
                 _ => "a query".into(),
             };
-            Some(format!("**{}**: alias of {what}\n\n{}", escaped(name), columns_table(&columns)))
+            Some(format!(
+                "**{}**: alias of {what}\n\n{}",
+                escaped(name),
+                columns_table(&columns)
+            ))
         }
         Definition::Alias(select, token) => {
-            let item = scopes.items(select).into_iter().find(|item| item.alias == Some(token))?;
+            let item = scopes
+                .items(select)
+                .into_iter()
+                .find(|item| item.alias == Some(token))?;
             let expression = tree.text.get(tree.bytes(item.expression))?;
             Some(format!("**{}**: alias of {}", escaped(name), code(expression)))
         }
@@ -174,7 +201,12 @@ fn profile(profile: &Profile) -> String {
 }
 
 fn relation(relation: &Relation) -> String {
-    format!("**{}**\n\n{}\n\n{}", escaped(&relation.name), relation.doc, column_list(&relation.columns))
+    format!(
+        "**{}**\n\n{}\n\n{}",
+        escaped(&relation.name),
+        relation.doc,
+        column_list(&relation.columns)
+    )
 }
 
 fn table_macro(table: &TableMacro) -> String {

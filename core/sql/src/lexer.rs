@@ -78,8 +78,8 @@ pub(crate) fn lex(text: &str, start: usize, end: usize, cursor: Option<usize>) -
 
 /// Longest first.
 const OPERATORS: &[&str] = &[
-    "!~~*", "->>", "!~~", "!~*", "~~*", "~~~", "<=>", "<->", "::", ":=", "=>", "<=", ">=", "<>", "!=", "==", "->", "||",
-    "//", "**", "^@", "&&", "@>", "<@", "<<", ">>", "~~", "~*", "!~",
+    "!~~*", "->>", "!~~", "!~*", "~~*", "~~~", "<=>", "<->", "::", ":=", "=>", "<=", ">=", "<>", "!=", "==", "->",
+    "||", "//", "**", "^@", "&&", "@>", "<@", "<<", ">>", "~~", "~*", "!~",
 ];
 
 /// The token that starts at a byte; `None` at the end of the text.
@@ -128,9 +128,7 @@ pub(crate) fn next(text: &str, start: usize, cursor: Option<usize>) -> Option<To
         ',' => whole(TokenKind::Comma, 1),
         ';' => whole(TokenKind::Semicolon, 1),
         '0'..='9' => whole(TokenKind::Number, number_length(rest)),
-        '.' if second.is_ascii_digit() && !follows_name(bytes, start) => {
-            whole(TokenKind::Number, number_length(rest))
-        }
+        '.' if second.is_ascii_digit() && !follows_name(bytes, start) => whole(TokenKind::Number, number_length(rest)),
         '.' => whole(TokenKind::Dot, 1),
         _ if first.is_whitespace() => whole(
             TokenKind::Whitespace,
@@ -220,13 +218,7 @@ pub(crate) fn block_comment_end(bytes: &[u8], start: usize) -> (usize, bool) {
 }
 
 /// The end of the string or quoted name whose quote stands at `open`; it begins at `start`, before its prefix.
-pub(crate) fn quoted_end(
-    text: &str,
-    start: usize,
-    open: usize,
-    escapes: bool,
-    cursor: Option<usize>,
-) -> (usize, bool) {
+pub(crate) fn quoted_end(text: &str, start: usize, open: usize, escapes: bool, cursor: Option<usize>) -> (usize, bool) {
     let (end, closed) = plain_end(text.as_bytes(), open, escapes);
     match cursor {
         Some(cursor) if open < cursor && (cursor < end || (!closed && cursor == end)) => {

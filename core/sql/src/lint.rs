@@ -111,7 +111,11 @@ fn key(scopes: &Scopes<'_>, token: usize) -> Option<Lint> {
             return lint(
                 Severity::Warning,
                 "unquoted-path",
-                format!("`{text}` looks for `{}` inside `{}` and finds NULL: the key is `{joined}`, dots included", steps[1..].join("."), steps[0]),
+                format!(
+                    "`{text}` looks for `{}` inside `{}` and finds NULL: the key is `{joined}`, dots included",
+                    steps[1..].join("."),
+                    steps[0]
+                ),
                 vec![fix(format!("Read the key '{joined}'"), &joined)],
             );
         }
@@ -140,7 +144,11 @@ fn key(scopes: &Scopes<'_>, token: usize) -> Option<Lint> {
         Some((_, nearest)) => format!("No span has `{key}` in its {name}; the nearest key is `{nearest}`"),
         None => format!("No span has `{key}` in its {name}"),
     };
-    let fixes = near.iter().take(3).map(|(_, key)| fix(format!("Use '{key}'"), key)).collect();
+    let fixes = near
+        .iter()
+        .take(3)
+        .map(|(_, key)| fix(format!("Use '{key}'"), key))
+        .collect();
     lint(Severity::Warning, "unknown-attribute", message, fixes)
 }
 
@@ -157,7 +165,9 @@ fn local_time(scopes: &Scopes<'_>, token: usize) -> Option<Lint> {
     let Operand::Column(column) = scopes.operand(select, start..token + 1) else {
         return None;
     };
-    column.base.filter(|base| base.column.name == "created_at" && base.column.data_type == "TIMESTAMP")?;
+    column
+        .base
+        .filter(|base| base.column.name == "created_at" && base.column.data_type == "TIMESTAMP")?;
     let compares = |at: usize| COMPARES.iter().any(|sign| tree.sign(at, sign)) || tree.is(at, "between");
     let right = compares(token + 1).then(|| {
         let end = (token + 2..tree.tokens.len())
@@ -177,7 +187,11 @@ fn local_time(scopes: &Scopes<'_>, token: usize) -> Option<Lint> {
         return None;
     }
     let range = tree.bytes(start..token + 1);
-    let qualifier = if qualified { format!("{}.", tree.text_of(start)) } else { String::new() };
+    let qualifier = if qualified {
+        format!("{}.", tree.text_of(start))
+    } else {
+        String::new()
+    };
     Some(Lint {
         range: range.clone(),
         severity: Severity::Warning,
@@ -193,22 +207,34 @@ fn local_time(scopes: &Scopes<'_>, token: usize) -> Option<Lint> {
 
 fn ends_operand_of(tree: &Tree<'_>, at: usize, token: usize) -> bool {
     const ENDS: &[&str] = &[
-        "and", "or", "where", "select", "from", "group", "order", "having", "on", "limit", "when", "then", "else", "end",
-        "by", "as", "qualify", "not",
+        "and", "or", "where", "select", "from", "group", "order", "having", "on", "limit", "when", "then", "else",
+        "end", "by", "as", "qualify", "not",
     ];
     tree.parent.get(at) == tree.parent.get(token) && (tree.is_any(at, ENDS) || tree.kind(at) == Some(TokenKind::Comma))
 }
 
 fn is_utc(tree: &Tree<'_>, at: usize) -> bool {
     const SOURCES: &[&str] = &[
-        "start_time", "end_time", "now", "current_timestamp", "get_current_timestamp", "transaction_timestamp",
-        "make_timestamp", "make_timestamp_ns", "make_timestamp_ms", "to_timestamp", "epoch_ms", "timestamptz", "bucket_time",
+        "start_time",
+        "end_time",
+        "now",
+        "current_timestamp",
+        "get_current_timestamp",
+        "transaction_timestamp",
+        "make_timestamp",
+        "make_timestamp_ns",
+        "make_timestamp_ms",
+        "to_timestamp",
+        "epoch_ms",
+        "timestamptz",
+        "bucket_time",
     ];
     if tree.is_any(at, SOURCES) {
         return true;
     }
     let text = tree.text_of(at);
     let inner = text.trim_matches('\'');
-    let zoned = inner.ends_with(['Z', 'z']) || inner.ends_with("+00") || inner.ends_with("+00:00") || inner.ends_with("UTC");
+    let zoned =
+        inner.ends_with(['Z', 'z']) || inner.ends_with("+00") || inner.ends_with("+00:00") || inner.ends_with("UTC");
     tree.kind(at) == Some(TokenKind::Text) && zoned && inner.starts_with(|c: char| c.is_ascii_digit())
 }

@@ -57,7 +57,13 @@ pub fn symbols(text: &str) -> Vec<Symbol> {
                 .collect();
             let whole = text.get(range.clone()).unwrap_or("");
             let line = whole.lines().next().unwrap_or("");
-            let name: String = whole.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
+            let name: String = whole
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .chars()
+                .take(60)
+                .collect();
             Symbol {
                 name,
                 kind: SymbolKind::Statement,
@@ -119,10 +125,52 @@ pub enum HighlightKind {
 /// What each token of a text is, for colouring, in order; blanks and punctuation are left out.
 pub fn highlights(text: &str) -> Vec<(Range<usize>, HighlightKind)> {
     const WORDS: &[&str] = &[
-        "by", "over", "partition", "filter", "join", "left", "right", "full", "inner", "outer", "cross", "asof", "semi",
-        "anti", "natural", "positional", "like", "ilike", "between", "is", "nulls", "first", "last", "recursive",
-        "materialized", "exclude", "replace", "view", "macro", "insert", "update", "delete", "set", "values", "explain",
-        "summarize", "copy", "attach", "use", "interval", "rows", "range", "preceding", "following", "sample", "within",
+        "by",
+        "over",
+        "partition",
+        "filter",
+        "join",
+        "left",
+        "right",
+        "full",
+        "inner",
+        "outer",
+        "cross",
+        "asof",
+        "semi",
+        "anti",
+        "natural",
+        "positional",
+        "like",
+        "ilike",
+        "between",
+        "is",
+        "nulls",
+        "first",
+        "last",
+        "recursive",
+        "materialized",
+        "exclude",
+        "replace",
+        "view",
+        "macro",
+        "insert",
+        "update",
+        "delete",
+        "set",
+        "values",
+        "explain",
+        "summarize",
+        "copy",
+        "attach",
+        "use",
+        "interval",
+        "rows",
+        "range",
+        "preceding",
+        "following",
+        "sample",
+        "within",
     ];
     let mut found = Vec::new();
     let mut expects_table = false;

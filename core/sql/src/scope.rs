@@ -253,7 +253,11 @@ impl<'a> Scopes<'a> {
         };
         let own = || {
             let sources = self.sources(select);
-            sources.iter().filter(|source| !source.outer).cloned().collect::<Vec<_>>()
+            sources
+                .iter()
+                .filter(|source| !source.outer)
+                .cloned()
+                .collect::<Vec<_>>()
         };
         let has_list = scope.clauses.iter().any(|clause| clause.kind == ClauseKind::Select);
         let mut columns = Columns {
@@ -294,13 +298,7 @@ impl<'a> Scopes<'a> {
         }
     }
 
-    fn expand_star(
-        &self,
-        item: &Item,
-        prefix: Option<&str>,
-        sources: &[ScopeSource<'a>],
-        columns: &mut Columns<'a>,
-    ) {
+    fn expand_star(&self, item: &Item, prefix: Option<&str>, sources: &[ScopeSource<'a>], columns: &mut Columns<'a>) {
         let excluded: Vec<String> = item
             .expression
             .clone()
@@ -318,7 +316,12 @@ impl<'a> Scopes<'a> {
         let parts = match prefix {
             Some(prefix) => sources
                 .iter()
-                .filter(|source| source.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(prefix)))
+                .filter(|source| {
+                    source
+                        .name
+                        .as_deref()
+                        .is_some_and(|name| name.eq_ignore_ascii_case(prefix))
+                })
                 .map(|source| (source.columns.complete, source.columns.list.clone()))
                 .collect(),
             None => merged(sources),
@@ -392,7 +395,10 @@ impl<'a> Scopes<'a> {
             _ => false,
         };
         // `IS NULL x` ends in a keyword before the name; `a LIKE b` has one between names.
-        let operator = tree.is_any(before, &["like", "ilike", "between", "similar", "glob", "is", "escape", "collate"]);
+        let operator = tree.is_any(
+            before,
+            &["like", "ilike", "between", "similar", "glob", "is", "escape", "collate"],
+        );
         if ends_operand && !operator && !tree.is_any(last, &["like", "ilike", "isnull", "notnull"]) {
             Item {
                 alias: Some(last),
@@ -410,7 +416,12 @@ impl<'a> Scopes<'a> {
         if let Some(qualifier) = qualifier {
             return sources
                 .iter()
-                .filter(|source| source.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(qualifier)))
+                .filter(|source| {
+                    source
+                        .name
+                        .as_deref()
+                        .is_some_and(|name| name.eq_ignore_ascii_case(qualifier))
+                })
                 .find_map(|source| source.columns.list.iter().find(|column| same(&column.name)))
                 .cloned();
         }

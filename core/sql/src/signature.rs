@@ -46,18 +46,27 @@ fn of_call(catalog: &Catalog, tree: &Tree<'_>, open: usize, before: usize) -> Op
         .top_level(open + 1..before)
         .filter(|token| tree.kind(*token) == Some(TokenKind::Comma))
         .count();
-    let current = if commas < arguments.len() { arguments.last() } else { None };
+    let current = if commas < arguments.len() {
+        arguments.last()
+    } else {
+        None
+    };
     let named = current
         .filter(|argument| tree.sign(argument.start + 1, ":=") || tree.sign(argument.start + 1, "=>"))
         .and_then(|argument| tree.name(argument.start));
     if let Some(table) = catalog.table_macro(&name) {
         let parameters = table.parameters.iter().map(|parameter| {
             let default = if parameter.required { "" } else { " := …" };
-            (format!("{} {}{default}", parameter.name, parameter.data_type), parameter)
+            (
+                format!("{} {}{default}", parameter.name, parameter.data_type),
+                parameter,
+            )
         });
         let (texts, parameters): (Vec<_>, Vec<_>) = parameters.unzip();
         let active = match named {
-            Some(named) => parameters.iter().position(|parameter| parameter.name.eq_ignore_ascii_case(&named)),
+            Some(named) => parameters
+                .iter()
+                .position(|parameter| parameter.name.eq_ignore_ascii_case(&named)),
             None => (commas < parameters.len()).then_some(commas),
         };
         let doc = active.and_then(|active| parameters.get(active)).map_or_else(
@@ -67,7 +76,8 @@ fn of_call(catalog: &Catalog, tree: &Tree<'_>, open: usize, before: usize) -> Op
         return Some(labelled(&table.name, &texts, "", active, doc));
     }
     let function = catalog.function(&name)?;
-    let takes = |parameters: &[String]| parameters.len() > commas || parameters.last().is_some_and(|last| last == "...");
+    let takes =
+        |parameters: &[String]| parameters.len() > commas || parameters.last().is_some_and(|last| last == "...");
     let signature = function
         .signatures
         .iter()
@@ -85,7 +95,13 @@ fn of_call(catalog: &Catalog, tree: &Tree<'_>, open: usize, before: usize) -> Op
         Some(last) if commas > last && !open_ended => None,
         last => last.map(|last| last.min(commas)),
     };
-    Some(labelled(&function.name, &texts, &signature.returns, active, function.doc.clone()))
+    Some(labelled(
+        &function.name,
+        &texts,
+        &signature.returns,
+        active,
+        function.doc.clone(),
+    ))
 }
 
 fn labelled(name: &str, texts: &[String], returns: &str, active: Option<usize>, doc: String) -> Signature {

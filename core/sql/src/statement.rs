@@ -88,7 +88,12 @@ fn has_prefix(bytes: &[u8], start: usize, quote: usize) -> bool {
 pub(crate) fn significant(tokens: &[Token]) -> Vec<Token> {
     tokens
         .iter()
-        .filter(|token| !matches!(token.kind, TokenKind::Whitespace | TokenKind::Comment | TokenKind::Semicolon))
+        .filter(|token| {
+            !matches!(
+                token.kind,
+                TokenKind::Whitespace | TokenKind::Comment | TokenKind::Semicolon
+            )
+        })
         .copied()
         .collect()
 }

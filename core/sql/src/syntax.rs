@@ -280,7 +280,17 @@ impl<'t> Tree<'t> {
 
     fn starts_query(&self, token: usize) -> bool {
         const FIRST: &[&str] = &[
-            "select", "from", "with", "values", "pivot", "unpivot", "describe", "summarize", "insert", "update", "delete",
+            "select",
+            "from",
+            "with",
+            "values",
+            "pivot",
+            "unpivot",
+            "describe",
+            "summarize",
+            "insert",
+            "update",
+            "delete",
         ];
         self.is_any(token, FIRST) || (self.is_open(token) && self.is_any(token + 1, &FIRST[..3]))
     }
@@ -296,7 +306,7 @@ impl<'t> Tree<'t> {
         self.begin_select(query, range.start);
         let mut at = range.start;
         while at < range.end {
-            if self.is_open(at) && depth < DEEPEST && self.starts_query(at + 1) {
+            if self.is_open(at) && depth < DEEPEST && !self.content(at).is_empty() && self.starts_query(at + 1) {
                 let content = self.content(at);
                 let select = self.queries[query].selects.last().copied();
                 let inner = self.read_query(content, Some(at), select, depth + 1);
@@ -359,7 +369,12 @@ impl<'t> Tree<'t> {
             return;
         };
         self.close_clause(select, keyword);
-        let has = |tree: &Self, kind| tree.selects[select].clauses.iter().position(|clause| clause.kind == kind);
+        let has = |tree: &Self, kind| {
+            tree.selects[select]
+                .clauses
+                .iter()
+                .position(|clause| clause.kind == kind)
+        };
         match kind {
             ClauseKind::Combine => {
                 self.end_select(query, keyword);

@@ -60,7 +60,9 @@ pub(crate) fn all() -> &'static [Function] {
 pub(crate) fn builtin(name: &str) -> Option<&'static Function> {
     let name = name.to_ascii_lowercase();
     let all = all();
-    let at = all.binary_search_by(|function| function.name.as_str().cmp(&name)).ok()?;
+    let at = all
+        .binary_search_by(|function| function.name.as_str().cmp(&name))
+        .ok()?;
     all.get(at)
 }
 

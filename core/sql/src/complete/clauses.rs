@@ -147,9 +147,9 @@ fn with(cursor: &Cursor<'_>, previous: usize, at_start: bool) -> Vec<Candidate> 
         return keywords(&["MATERIALIZED", "NOT MATERIALIZED"]);
     }
     if tree.is_close(previous) {
-        let defined = tree
-            .opening_of(previous)
-            .is_some_and(|open| open > 0 && !tree.is(open - 2, "with") && tree.is_any(open - 1, &["as", "materialized"]));
+        let defined = tree.opening_of(previous).is_some_and(|open| {
+            open > 0 && !tree.is(open - 2, "with") && tree.is_any(open - 1, &["as", "materialized"])
+        });
         return keywords(if defined { &["SELECT", "FROM"] } else { &["AS"] });
     }
     if tree.plain_name(previous).is_some() {
@@ -193,10 +193,14 @@ pub(super) fn relations(scopes: &Scopes<'_>, select: usize, found: &mut Vec<Cand
     }
     for (relation, place) in scopes.catalog.relations.iter().zip(0..) {
         found.push(
-            Candidate::new(ItemKind::Relation, relation.name.clone(), 970 - 10 * i32::min(place, 20))
-                .insert(quoted_name(&relation.name))
-                .detail(format!("{} columns", relation.columns.len()))
-                .doc(relation.doc.clone()),
+            Candidate::new(
+                ItemKind::Relation,
+                relation.name.clone(),
+                970 - 10 * i32::min(place, 20),
+            )
+            .insert(quoted_name(&relation.name))
+            .detail(format!("{} columns", relation.columns.len()))
+            .doc(relation.doc.clone()),
         );
     }
     for (table, place) in scopes.catalog.macros.iter().zip(0..) {
@@ -285,9 +289,16 @@ fn join_conditions(scopes: &Scopes<'_>, select: usize, cursor: &Cursor<'_>) -> V
     };
     let mut found = Vec::new();
     // The table that is being joined, and those before it.
-    let before = scope.sources.iter().filter(|source| source.tokens.start < cursor.before).count();
+    let before = scope
+        .sources
+        .iter()
+        .filter(|source| source.tokens.start < cursor.before)
+        .count();
     let sources = scopes.sources(select);
-    let Some((joined, earlier)) = sources.get(..before.min(sources.len())).and_then(|own| own.split_last()) else {
+    let Some((joined, earlier)) = sources
+        .get(..before.min(sources.len()))
+        .and_then(|own| own.split_last())
+    else {
         return found;
     };
     let Some(right) = &joined.name else {
@@ -297,7 +308,8 @@ fn join_conditions(scopes: &Scopes<'_>, select: usize, cursor: &Cursor<'_>) -> V
         let Some(left) = &left_source.name else {
             continue;
         };
-        let has = |columns: &crate::scope::Columns<'_>, name: &str| columns.list.iter().any(|column| column.name == name);
+        let has =
+            |columns: &crate::scope::Columns<'_>, name: &str| columns.list.iter().any(|column| column.name == name);
         let mut push = |condition: String, score| {
             found.push(Candidate::new(ItemKind::Join, condition, score));
         };
@@ -305,8 +317,14 @@ fn join_conditions(scopes: &Scopes<'_>, select: usize, cursor: &Cursor<'_>) -> V
         let trees = [&left_source.columns, &joined.columns];
         let both = |name: &str| trees.iter().all(|columns| has(columns, name));
         if both("trace_id") && both("span_id") && both("parent_id") {
-            push(format!("{r}.trace_id = {l}.trace_id AND {r}.parent_id = {l}.span_id"), 1_050);
-            push(format!("{r}.trace_id = {l}.trace_id AND {r}.span_id = {l}.parent_id"), 1_045);
+            push(
+                format!("{r}.trace_id = {l}.trace_id AND {r}.parent_id = {l}.span_id"),
+                1_050,
+            );
+            push(
+                format!("{r}.trace_id = {l}.trace_id AND {r}.span_id = {l}.parent_id"),
+                1_045,
+            );
         }
         for (place, column) in joined.columns.list.iter().enumerate() {
             if both(&column.name) {
@@ -334,7 +352,12 @@ fn next_clauses(cursor: &Cursor<'_>, select: usize, kind: ClauseKind) -> Vec<Can
         (ClauseKind::Limit, "LIMIT"),
         (ClauseKind::Offset, "OFFSET"),
     ];
-    let clauses = cursor.tree.selects.get(select).map(|select| select.clauses.as_slice()).unwrap_or_default();
+    let clauses = cursor
+        .tree
+        .selects
+        .get(select)
+        .map(|select| select.clauses.as_slice())
+        .unwrap_or_default();
     // The word at the cursor may be a clause already, and is still being written.
     let others = clauses.iter().filter(|clause| Some(clause.keyword) != cursor.at);
     let has = |kind| others.clone().any(|clause| clause.kind == kind);
@@ -356,7 +379,13 @@ fn next_clauses(cursor: &Cursor<'_>, select: usize, kind: ClauseKind) -> Vec<Can
         };
         found.push(Candidate::new(ItemKind::Keyword, *word, score));
     }
-    for (word, score) in [("UNION ALL", 520), ("UNION", 515), ("EXCEPT", 505), ("INTERSECT", 503), ("UNION BY NAME", 400)] {
+    for (word, score) in [
+        ("UNION ALL", 520),
+        ("UNION", 515),
+        ("EXCEPT", 505),
+        ("INTERSECT", 503),
+        ("UNION BY NAME", 400),
+    ] {
         found.push(Candidate::new(ItemKind::Keyword, word, score));
     }
     found
@@ -367,11 +396,15 @@ pub(super) fn ends_operand(tree: &Tree<'_>, token: usize) -> bool {
     match tree.kind(token) {
         Some(TokenKind::Word) => {
             let word = tree.text_of(token);
-            let operator = ["like", "ilike", "is", "glob", "similar", "by", "distinct", "between", "escape", "collate", "if"];
+            let operator = [
+                "like", "ilike", "is", "glob", "similar", "by", "distinct", "between", "escape", "collate", "if",
+            ];
             tree.is_any(token, &["end", "null", "true", "false", "all", "desc", "asc"])
                 || (!is_reserved(word) && !tree.is_any(token, &operator))
         }
-        Some(TokenKind::QuotedName | TokenKind::Text | TokenKind::Number | TokenKind::Placeholder | TokenKind::Close) => true,
+        Some(
+            TokenKind::QuotedName | TokenKind::Text | TokenKind::Number | TokenKind::Placeholder | TokenKind::Close,
+        ) => true,
         Some(TokenKind::Operator) if tree.sign(token, "*") => token
             .checked_sub(1)
             .is_some_and(|before| !ends_operand(tree, before) || tree.kind(before) == Some(TokenKind::Dot)),
@@ -379,7 +412,13 @@ pub(super) fn ends_operand(tree: &Tree<'_>, token: usize) -> bool {
     }
 }
 
-fn expression(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, kind: ClauseKind, previous: usize) -> Vec<Candidate> {
+fn expression(
+    cursor: &Cursor<'_>,
+    scopes: &Scopes<'_>,
+    select: usize,
+    kind: ClauseKind,
+    previous: usize,
+) -> Vec<Candidate> {
     let tree = &cursor.tree;
     if tree.sign(previous, "::") {
         return types();
@@ -415,7 +454,10 @@ fn expression(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, kind: Cla
             }
         }
         ClauseKind::OrderBy => {
-            found.extend(scored(&[("DESC", 960), ("ASC", 940), ("NULLS LAST", 800), ("NULLS FIRST", 790)], 0));
+            found.extend(scored(
+                &[("DESC", 960), ("ASC", 940), ("NULLS LAST", 800), ("NULLS FIRST", 790)],
+                0,
+            ));
         }
         _ => {}
     }
@@ -498,7 +540,12 @@ fn in_bracket(
             }
             if named {
                 let name = previous.checked_sub(1).and_then(|at| tree.name(at)).unwrap_or_default();
-                for word in table.parameters.iter().filter(|parameter| parameter.name == name).flat_map(|p| &p.words) {
+                for word in table
+                    .parameters
+                    .iter()
+                    .filter(|parameter| parameter.name == name)
+                    .flat_map(|p| &p.words)
+                {
                     found.push(Candidate::new(ItemKind::Value, crate::keywords::literal(word), 1_000));
                 }
                 found.extend(expressions::values(cursor, scopes, select, ClauseKind::Where));
@@ -507,14 +554,23 @@ fn in_bracket(
         return found;
     }
     if ended {
-        let inner_kind = if kind == ClauseKind::From { ClauseKind::Where } else { kind };
+        let inner_kind = if kind == ClauseKind::From {
+            ClauseKind::Where
+        } else {
+            kind
+        };
         found.extend(expressions::operators(cursor, scopes, inner_kind));
-        let ordered = tree.top_level(tree.content(open)).any(|token| token < cursor.before && tree.is(token, "order"));
+        let ordered = tree
+            .top_level(tree.content(open))
+            .any(|token| token < cursor.before && tree.is(token, "order"));
         if ordered {
             found.extend(scored(&[("DESC", 960), ("ASC", 940), ("NULLS LAST", 800)], 0));
         }
         if over {
-            found.extend(scored(&[("ORDER BY", 970), ("ROWS BETWEEN", 800), ("RANGE BETWEEN", 790)], 0));
+            found.extend(scored(
+                &[("ORDER BY", 970), ("ROWS BETWEEN", 800), ("RANGE BETWEEN", 790)],
+                0,
+            ));
         } else {
             found.push(Candidate::new(ItemKind::Keyword, "ORDER BY", 610));
         }
@@ -548,13 +604,17 @@ fn shared_columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, share
     let rest: Vec<_> = own.collect();
     for (place, column) in first.columns.list.iter().enumerate() {
         let everywhere = |source: &&crate::scope::ScopeSource<'_>| {
-            source.columns.list.iter().any(|other| other.name.eq_ignore_ascii_case(&column.name))
+            source
+                .columns
+                .list
+                .iter()
+                .any(|other| other.name.eq_ignore_ascii_case(&column.name))
         };
         let given = cursor
             .previous()
             .is_some_and(|previous| tree.name(previous).is_some_and(|name| name == column.name));
         if !given && (!shared || rest.iter().any(everywhere)) {
-            let mut candidate = expressions::column_candidate(column, place, None);
+            let mut candidate = expressions::column_candidate(column, place, first.columns.list.len(), None);
             if shared && column.name.ends_with("_id") {
                 candidate.score += 50;
             }
@@ -568,7 +628,19 @@ fn shared_columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, share
 fn loose(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, previous: usize) -> Vec<Candidate> {
     let tree = &cursor.tree;
     let mut found = Vec::new();
-    if tree.is_any(previous, &["update", "describe", "summarize", "table", "view", "show", "pivot", "unpivot"]) {
+    if tree.is_any(
+        previous,
+        &[
+            "update",
+            "describe",
+            "summarize",
+            "table",
+            "view",
+            "show",
+            "pivot",
+            "unpivot",
+        ],
+    ) {
         relations(scopes, select, &mut found);
         if tree.is_any(previous, &["describe", "summarize"]) {
             found.extend(keywords(&["SELECT", "FROM"]));
@@ -580,6 +652,15 @@ fn loose(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, previous: usiz
         found.retain(|candidate| candidate.item.kind == ItemKind::Macro);
         return found;
     }
-    found.extend(scored(&[("SET", 900), ("AS", 890), ("WHERE", 880), ("FROM", 870), ("SELECT", 860)], 0));
+    found.extend(scored(
+        &[
+            ("SET", 900),
+            ("AS", 890),
+            ("WHERE", 880),
+            ("FROM", 870),
+            ("SELECT", 860),
+        ],
+        0,
+    ));
     found
 }

@@ -11,9 +11,18 @@ use crate::lexer::TokenKind;
 use crate::scope::{ScopeColumn, ScopeSource, Scopes};
 use crate::syntax::{ClauseKind, Tree};
 
+const FEW_COLUMNS: usize = 25;
+
 /// A column, with the table before it where its name alone is not enough.
-pub(super) fn column_candidate(column: &ScopeColumn<'_>, place: usize, qualifier: Option<&str>) -> Candidate {
-    let relation = column.base.map(|base| base.relation);
+///
+/// Of few columns, which somebody chose, all are wanted; of many some more than others.
+pub(super) fn column_candidate(
+    column: &ScopeColumn<'_>,
+    place: usize,
+    of: usize,
+    qualifier: Option<&str>,
+) -> Candidate {
+    let relation = column.base.map(|base| base.relation).filter(|_| of > FEW_COLUMNS);
     let score = words::column(relation, &column.name, place);
     let name = quoted_name(&column.name);
     let (label, insert) = match qualifier {
@@ -39,12 +48,17 @@ pub(super) fn values(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, cl
     aliases(cursor, scopes, select, clause, &mut found);
     variables(cursor, &mut found);
     functions(cursor, scopes, clause, &mut found);
-    for (keyword, score) in [("CASE", 760), ("NOT", 740), ("NULL", 600), ("INTERVAL", 560), ("TRUE", 550), ("FALSE", 545)] {
+    for (keyword, score) in [
+        ("CASE", 760),
+        ("NOT", 740),
+        ("NULL", 600),
+        ("INTERVAL", 560),
+        ("TRUE", 550),
+        ("FALSE", 545),
+    ] {
         found.push(Candidate::new(ItemKind::Keyword, keyword, score));
     }
-    found.push(
-        Candidate::new(ItemKind::Snippet, "CASE WHEN … END", 650).snippet("CASE WHEN $1 THEN $2 ELSE $3 END$0"),
-    );
+    found.push(Candidate::new(ItemKind::Snippet, "CASE WHEN … END", 650).snippet("CASE WHEN $1 THEN $2 ELSE $3 END$0"));
     let previous = cursor.previous();
     if previous.is_some_and(|at| tree.sign(at, "(")) {
         found.push(Candidate::new(ItemKind::Keyword, "SELECT", 640));
@@ -84,10 +98,17 @@ fn columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: Clau
             let shares = |other: &usize| {
                 let source = sources.get(*other).filter(|_| *other > 0);
                 source.is_some_and(|source| {
-                    source.natural || source.using.iter().any(|using| using.eq_ignore_ascii_case(&column.name))
+                    source.natural
+                        || source
+                            .using
+                            .iter()
+                            .any(|using| using.eq_ignore_ascii_case(&column.name))
                 })
             };
-            let all = having.get(&column.name.to_ascii_lowercase()).map(Vec::as_slice).unwrap_or_default();
+            let all = having
+                .get(&column.name.to_ascii_lowercase())
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             let merged = all.len() > 1 && all.iter().any(shares);
             if merged && all.first() != Some(&number) {
                 continue;
@@ -95,11 +116,15 @@ fn columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: Clau
             let here = |other: &usize| sources.get(*other).is_some_and(|other| other.outer == source.outer);
             let ambiguous = !merged && all.iter().any(|other| *other != number && here(other));
             let hidden = source.outer && all.iter().any(|other| *other < own);
-            let qualifier = if ambiguous || hidden { source.name.as_deref() } else { None };
+            let qualifier = if ambiguous || hidden {
+                source.name.as_deref()
+            } else {
+                None
+            };
             if !super::ranking::matches(&column.name, cursor.typed().trim_start_matches('"')) {
                 continue;
             }
-            let mut candidate = column_candidate(column, place, qualifier);
+            let mut candidate = column_candidate(column, place, source.columns.list.len(), qualifier);
             candidate.score -= 4 * i32::try_from(number.min(20)).unwrap_or(0);
             // Columns of what may never be read from.
             let unlikely = guessed && column.base.is_some_and(|base| Some(base.relation) != likely);
@@ -115,9 +140,13 @@ fn columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: Clau
             let score = if own > 1 { 935 } else { 560 };
             let columns = source.columns.list.len();
             found.push(
-                Candidate::new(ItemKind::Alias, name.clone(), score - i32::try_from(number.min(50)).unwrap_or(0))
-                    .insert(quoted_name(name))
-                    .detail(format!("{columns} columns")),
+                Candidate::new(
+                    ItemKind::Alias,
+                    name.clone(),
+                    score - i32::try_from(number.min(50)).unwrap_or(0),
+                )
+                .insert(quoted_name(name))
+                .detail(format!("{columns} columns")),
             );
         }
     }
@@ -138,8 +167,14 @@ pub(super) fn likely_sources<'a>(scopes: &Scopes<'a>, select: usize) -> Vec<Scop
         cte.is_some_and(|cte| cte.query == Some(query))
     };
     let ctes = scopes.ctes(query).into_iter().rev().filter(|cte| !own(cte));
-    let mut sources: Vec<ScopeSource<'_>> = ctes.map(|(query, cte)| source(scopes.cte_columns(query, cte))).collect();
-    let relations = scopes.catalog.relations.iter().map(|relation| (&relation.name, &relation.columns));
+    let mut sources: Vec<ScopeSource<'_>> = ctes
+        .map(|(query, cte)| source(scopes.cte_columns(query, cte)))
+        .collect();
+    let relations = scopes
+        .catalog
+        .relations
+        .iter()
+        .map(|relation| (&relation.name, &relation.columns));
     let macros = scopes.catalog.macros.iter().map(|table| (&table.name, &table.columns));
     for (name, columns) in relations.chain(macros) {
         sources.push(source(std::rc::Rc::new(crate::scope::from_catalog(name, columns))));
@@ -175,7 +210,12 @@ fn used(tree: &Tree<'_>, scopes: &Scopes<'_>, select: usize, cursor: &Cursor<'_>
         .selects
         .get(select)
         .and_then(|select| select.clauses.iter().find(|clause| clause.kind == ClauseKind::GroupBy))
-        .map(|clause| tree.parts(clause.content.clone()).into_iter().filter_map(plain).collect())
+        .map(|clause| {
+            tree.parts(clause.content.clone())
+                .into_iter()
+                .filter_map(plain)
+                .collect()
+        })
         .unwrap_or_default();
     let selected = scopes
         .items(select)
@@ -214,7 +254,10 @@ impl Expected {
             return none;
         };
         let previous = cursor.previous().unwrap_or(open);
-        let Some(function) = open.checked_sub(1).and_then(|name| scopes.catalog.function(tree.text_of(name))) else {
+        let Some(function) = open
+            .checked_sub(1)
+            .and_then(|name| scopes.catalog.function(tree.text_of(name)))
+        else {
             return none;
         };
         if previous != open && tree.kind(previous) != Some(TokenKind::Comma) {
@@ -224,7 +267,10 @@ impl Expected {
             .top_level(open + 1..cursor.before)
             .filter(|token| tree.kind(*token) == Some(TokenKind::Comma))
             .count();
-        let types = function.signatures.iter().filter_map(|signature| signature.types.get(number).cloned());
+        let types = function
+            .signatures
+            .iter()
+            .filter_map(|signature| signature.types.get(number).cloned());
         Self { types: types.collect() }
     }
 
@@ -268,7 +314,11 @@ impl Used {
 fn aliases(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: ClauseKind, found: &mut Vec<Candidate>) {
     let tree = &cursor.tree;
     for item in scopes.items(select) {
-        let Some(name) = item.alias.filter(|alias| Some(*alias) != cursor.at).and_then(|alias| tree.name(alias)) else {
+        let Some(name) = item
+            .alias
+            .filter(|alias| Some(*alias) != cursor.at)
+            .and_then(|alias| tree.name(alias))
+        else {
             continue;
         };
         let own = item.expression.start <= cursor.before && cursor.before <= item.expression.end;
@@ -312,7 +362,7 @@ fn variables(cursor: &Cursor<'_>, found: &mut Vec<Candidate>) {
     let tree = &cursor.tree;
     let mut push = |name: String, detail: &str| {
         found.push(
-            Candidate::new(ItemKind::Variable, name.clone(), 1_000)
+            Candidate::new(ItemKind::Variable, name.clone(), 1_100)
                 .insert(quoted_name(&name))
                 .detail(detail),
         );
@@ -359,7 +409,9 @@ fn functions(cursor: &Cursor<'_>, scopes: &Scopes<'_>, clause: ClauseKind, found
         };
         let score = match function.kind {
             FunctionKind::Aggregate if !aggregates => score - 500,
-            FunctionKind::Window if !matches!(clause, ClauseKind::Select | ClauseKind::Qualify | ClauseKind::OrderBy) => {
+            FunctionKind::Window
+                if !matches!(clause, ClauseKind::Select | ClauseKind::Qualify | ClauseKind::OrderBy) =>
+            {
                 score - 500
             }
             FunctionKind::Window if clause == ClauseKind::Qualify => score + 120,
@@ -368,7 +420,11 @@ fn functions(cursor: &Cursor<'_>, scopes: &Scopes<'_>, clause: ClauseKind, found
         };
         let returns = function.signatures.first().map_or("", |signature| &signature.returns);
         let fits = expected.adjustment(returns).max(0);
-        found.push(function_candidate(function, score + fits + if called { 300 } else { 0 }, called));
+        found.push(function_candidate(
+            function,
+            score + fits + if called { 300 } else { 0 },
+            called,
+        ));
     }
 }
 
@@ -438,7 +494,10 @@ pub(super) fn operators(cursor: &Cursor<'_>, scopes: &Scopes<'_>, clause: Clause
     let bracket = tree.bracket_at(cursor.before);
     let mut open_cases = 0_i32;
     let mut last = "";
-    for at in (0..cursor.before).rev().filter(|at| tree.parent.get(*at) == Some(&bracket)) {
+    for at in (0..cursor.before)
+        .rev()
+        .filter(|at| tree.parent.get(*at) == Some(&bracket))
+    {
         if tree.is(at, "end") {
             open_cases -= 1;
         } else if tree.is(at, "case") {
@@ -470,6 +529,9 @@ fn is_bare(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> bool {
     let start = scopes.operand_start(previous, 0);
     let before = start.checked_sub(1);
     before.is_some_and(|before| {
-        tree.is_any(before, &["where", "and", "or", "not", "on", "having", "qualify", "when"]) || tree.is_open(before)
+        tree.is_any(
+            before,
+            &["where", "and", "or", "not", "on", "having", "qualify", "when"],
+        ) || tree.is_open(before)
     }) && !matches!(tree.kind(previous), Some(TokenKind::Text | TokenKind::Number))
 }

@@ -31,9 +31,9 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Option<Vec
         return Some(found);
     };
     let after_call = path.is_empty();
-    let relation_wanted = tree
-        .clause_at(select, cursor.before)
-        .is_some_and(|clause| clause.kind == ClauseKind::From && super::clauses::wants_relation(tree, clause, dot_start(cursor)));
+    let relation_wanted = tree.clause_at(select, cursor.before).is_some_and(|clause| {
+        clause.kind == ClauseKind::From && super::clauses::wants_relation(tree, clause, dot_start(cursor))
+    });
     if relation_wanted {
         super::clauses::relations(scopes, select, &mut found);
         found.retain(|candidate| candidate.item.kind != ItemKind::Cte);
@@ -44,9 +44,13 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Option<Vec
     }
     if let [name] = path.as_slice() {
         for source in scopes.sources(select).iter() {
-            if source.name.as_deref().is_some_and(|source| source.eq_ignore_ascii_case(name)) {
+            if source
+                .name
+                .as_deref()
+                .is_some_and(|source| source.eq_ignore_ascii_case(name))
+            {
                 for (place, column) in source.columns.list.iter().enumerate() {
-                    found.push(column_candidate(column, place, None));
+                    found.push(column_candidate(column, place, source.columns.list.len(), None));
                 }
                 if !source.columns.list.is_empty() {
                     found.push(Candidate::new(ItemKind::Keyword, "*", 400).detail("every column"));
@@ -57,8 +61,13 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Option<Vec
     }
     let nothing_read = tree.selects.get(select).is_some_and(|select| select.sources.is_empty());
     let outer_unread = || {
-        let query = tree.selects.get(select).and_then(|select| tree.queries.get(select.query));
-        let outer = query.and_then(|query| query.outer).and_then(|outer| tree.selects.get(outer));
+        let query = tree
+            .selects
+            .get(select)
+            .and_then(|select| tree.queries.get(select.query));
+        let outer = query
+            .and_then(|query| query.outer)
+            .and_then(|outer| tree.selects.get(outer));
         outer.is_some_and(|outer| outer.sources.is_empty())
     };
     let one_name = path.len() == 1 && scopes.column(select, None, &path[0]).is_none();
@@ -66,7 +75,7 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Option<Vec
         // An alias that is given its meaning later.
         for source in super::expressions::likely_sources(scopes, select) {
             for (place, column) in source.columns.list.iter().enumerate() {
-                found.push(column_candidate(column, place, None));
+                found.push(column_candidate(column, place, source.columns.list.len(), None));
             }
         }
         return Some(found);

@@ -37,7 +37,12 @@ pub(super) fn ranked(cursor: &Cursor<'_>, candidates: Vec<Candidate>) -> Complet
     let items = matching.into_iter().enumerate().map(|(place, (_, candidate))| {
         let mut item = candidate.item;
         item.sort_text = format!("{place:04}");
-        if quoted && matches!(item.kind, ItemKind::Column | ItemKind::Alias | ItemKind::Relation | ItemKind::Cte) {
+        if quoted
+            && matches!(
+                item.kind,
+                ItemKind::Column | ItemKind::Alias | ItemKind::Relation | ItemKind::Cte
+            )
+        {
             // Whoever opened a quote wants one.
             if !item.insert.starts_with('"') {
                 item.insert = format!("\"{}\"", item.insert.replace('"', "\"\""));
@@ -73,7 +78,9 @@ fn class(candidate: &str, typed: &str) -> Option<u32> {
     }
     let starts = |text: &str| {
         let mut letters = text.chars();
-        typed.chars().all(|typed| letters.next().is_some_and(|letter| same(letter, typed)))
+        typed
+            .chars()
+            .all(|typed| letters.next().is_some_and(|letter| same(letter, typed)))
     };
     if starts(candidate) {
         return Some(0);
@@ -85,7 +92,9 @@ fn class(candidate: &str, typed: &str) -> Option<u32> {
     };
     let word_starts = |text: &str| {
         let mut letters = text.chars();
-        inner.chars().all(|typed| letters.next().is_some_and(|letter| same(letter, typed)))
+        inner
+            .chars()
+            .all(|typed| letters.next().is_some_and(|letter| same(letter, typed)))
     };
     let body = candidate.get(quote..).unwrap_or("");
     let mut before = ' ';
@@ -104,7 +113,11 @@ fn class(candidate: &str, typed: &str) -> Option<u32> {
     if inner.chars().count() > 1 && word_starts(&initials) {
         return Some(2);
     }
-    Some(if body.to_lowercase().contains(&inner.to_lowercase()) { 3 } else { 4 })
+    Some(if body.to_lowercase().contains(&inner.to_lowercase()) {
+        3
+    } else {
+        4
+    })
 }
 
 #[cfg(test)]

@@ -14,10 +14,7 @@ use crate::scope::{Operand, ScopeColumn, Scopes, text_value};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Place<'a> {
     /// A key of a JSON column, below the steps before it.
-    Key {
-        column: ScopeColumn<'a>,
-        path: Vec<String>,
-    },
+    Key { column: ScopeColumn<'a>, path: Vec<String> },
     /// A value that something is compared with.
     Value(Operand<'a>),
     /// An argument of an analysis.
@@ -32,7 +29,11 @@ pub(crate) fn place<'a>(scopes: &Scopes<'a>, at: usize) -> Option<Place<'a>> {
     let select = tree.select_at(at)?;
     let previous = at.checked_sub(1)?;
     if tree.sign(previous, "->>") || tree.sign(previous, "->") {
-        return key_of(scopes, select, scopes.operand_start(previous.checked_sub(1)?, 0)..previous);
+        return key_of(
+            scopes,
+            select,
+            scopes.operand_start(previous.checked_sub(1)?, 0)..previous,
+        );
     }
     if let Some(found) = compared(scopes, select, previous) {
         return Some(found);
@@ -54,7 +55,10 @@ pub(crate) fn place<'a>(scopes: &Scopes<'a>, at: usize) -> Option<Place<'a>> {
         let named = tree.sign(previous, ":=") || tree.sign(previous, "=>");
         let parameter = if named {
             let name = previous.checked_sub(1).and_then(|at| tree.name(at))?;
-            table.parameters.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(&name))
+            table
+                .parameters
+                .iter()
+                .find(|parameter| parameter.name.eq_ignore_ascii_case(&name))
         } else {
             table.parameters.get(number)
         };
@@ -90,7 +94,9 @@ fn key_of<'a>(scopes: &Scopes<'a>, select: usize, operand: Range<usize>) -> Opti
 
 /// After `=`, `LIKE` and the like.
 fn compared<'a>(scopes: &Scopes<'a>, select: usize, operator: usize) -> Option<Place<'a>> {
-    const SIGNS: &[&str] = &["=", "==", "<>", "!=", "~", "!~", "~~", "!~~", "^@", "~*", "<", ">", "<=", ">="];
+    const SIGNS: &[&str] = &[
+        "=", "==", "<>", "!=", "~", "!~", "~~", "!~~", "^@", "~*", "<", ">", "<=", ">=",
+    ];
     let tree = scopes.tree;
     if SIGNS.iter().any(|sign| tree.sign(operator, sign)) {
         return left_of(scopes, select, operator);
@@ -103,7 +109,11 @@ fn compared<'a>(scopes: &Scopes<'a>, select: usize, operator: usize) -> Option<P
         return left_of(scopes, select, operator - 1);
     }
     if tree.is(operator, "from") && operator > 1 && tree.is(operator - 1, "distinct") {
-        let is = if tree.is(operator - 2, "not") { operator.checked_sub(3)? } else { operator - 2 };
+        let is = if tree.is(operator - 2, "not") {
+            operator.checked_sub(3)?
+        } else {
+            operator - 2
+        };
         return left_of(scopes, select, is);
     }
     if tree.is(operator, "when") {
@@ -150,7 +160,9 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Vec<Candid
 
 /// The JSON column of `spans` that a column passes on, and whether its keys are those of events.
 pub(crate) fn json_column<'a>(column: &'a ScopeColumn<'_>) -> Option<&'a str> {
-    let name = column.base.map_or(column.name.as_str(), |base| base.column.name.as_str());
+    let name = column
+        .base
+        .map_or(column.name.as_str(), |base| base.column.name.as_str());
     ["attributes", "resource", "events"]
         .into_iter()
         .any(|known| known.eq_ignore_ascii_case(name))
@@ -279,7 +291,11 @@ pub(crate) fn key_doc(key: &AttributeKey) -> String {
     let mut services: Vec<(&str, u64)> = services.into_iter().collect();
     services.sort_by_key(|(_, spans)| std::cmp::Reverse(*spans));
     if !services.is_empty() {
-        let names: Vec<String> = services.iter().take(8).map(|(name, _)| crate::hover::code(name)).collect();
+        let names: Vec<String> = services
+            .iter()
+            .take(8)
+            .map(|(name, _)| crate::hover::code(name))
+            .collect();
         doc.push_str(&format!("\n\nOf {}", names.join(", ")));
     }
     if !key.values.is_empty() {
@@ -303,7 +319,9 @@ fn values(cursor: &Cursor<'_>, scopes: &Scopes<'_>, operand: &Operand<'_>, filte
                 .unwrap_or_default()
         }
         Operand::Column(column) => {
-            let name = column.base.map_or(column.name.as_str(), |base| base.column.name.as_str());
+            let name = column
+                .base
+                .map_or(column.name.as_str(), |base| base.column.name.as_str());
             if name == "trace_id" || name == "last_trace_id" {
                 return traces(scopes);
             }
@@ -406,8 +424,10 @@ fn traces(scopes: &Scopes<'_>) -> Vec<Candidate> {
     scored
         .map(|(trace, rank)| {
             let started = utc(trace.start_time);
-            Candidate::new(ItemKind::Trace, literal(&trace.trace_id), 9_000 - rank)
-                .detail(format!("{} · {started} UTC · {:.1} ms", trace.root_name, trace.duration_ms))
+            Candidate::new(ItemKind::Trace, literal(&trace.trace_id), 9_000 - rank).detail(format!(
+                "{} · {started} UTC · {:.1} ms",
+                trace.root_name, trace.duration_ms
+            ))
         })
         .collect()
 }
@@ -423,7 +443,11 @@ fn utc(nanoseconds: i64) -> String {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * of_year + 2) / 153;
     let day = of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!(
         "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",

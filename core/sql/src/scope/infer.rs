@@ -32,7 +32,11 @@ impl<'a> Scopes<'a> {
             return unnamed("");
         }
         // `x::TYPE`, `x::TYPE[]`
-        if let Some(cast) = tree.top_level(range.clone()).filter(|token| tree.sign(*token, "::")).last() {
+        if let Some(cast) = tree
+            .top_level(range.clone())
+            .filter(|token| tree.sign(*token, "::"))
+            .last()
+        {
             let data_type = tree.text.get(tree.bytes(cast + 1..range.end)).unwrap_or("");
             let operators = tree
                 .top_level(cast + 1..range.end)
@@ -79,7 +83,11 @@ impl<'a> Scopes<'a> {
             let mut types = function.signatures.iter().map(|signature| signature.returns.as_str());
             let first = types.next().unwrap_or("");
             let plain = !matches!(first, "ANY" | "T" | "ANY[]" | "T[]");
-            if plain && types.all(|other| other == first) { first } else { "" }
+            if plain && types.all(|other| other == first) {
+                first
+            } else {
+                ""
+            }
         });
         let mut column = unnamed(returns);
         if starred && end >= range.end {
@@ -131,7 +139,12 @@ impl<'a> Scopes<'a> {
         let (base, steps) = match arrows.first() {
             Some(first) => {
                 let ends = arrows.iter().skip(1).copied().chain([range.end]);
-                let steps: Vec<Range<usize>> = arrows.iter().map(|arrow| arrow + 1).zip(ends).map(|(a, b)| a..b).collect();
+                let steps: Vec<Range<usize>> = arrows
+                    .iter()
+                    .map(|arrow| arrow + 1)
+                    .zip(ends)
+                    .map(|(a, b)| a..b)
+                    .collect();
                 (range.start..*first, steps)
             }
             None if tree.text_of(range.start).to_ascii_lowercase().starts_with("json_")

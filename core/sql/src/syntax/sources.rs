@@ -33,12 +33,27 @@ pub(crate) enum SourceKind {
 }
 
 const JOIN: &[&str] = &[
-    "natural", "asof", "positional", "cross", "left", "right", "full", "inner", "semi", "anti", "outer", "join",
+    "natural",
+    "asof",
+    "positional",
+    "cross",
+    "left",
+    "right",
+    "full",
+    "inner",
+    "semi",
+    "anti",
+    "outer",
+    "join",
 ];
 
 pub(super) fn read(tree: &Tree<'_>, select: usize) -> Vec<Source> {
     let mut sources = Vec::new();
-    let clauses = tree.selects.get(select).map(|select| select.clauses.as_slice()).unwrap_or_default();
+    let clauses = tree
+        .selects
+        .get(select)
+        .map(|select| select.clauses.as_slice())
+        .unwrap_or_default();
     for clause in clauses {
         if matches!(clause.kind, ClauseKind::From | ClauseKind::Into | ClauseKind::Pivot) {
             read_list(tree, clause.content.clone(), &mut sources, 0);
@@ -180,4 +195,15 @@ fn read_one(
 }
 
 /// Words that follow a table and are not its alias, although they are not reserved.
-const NO_ALIAS: &[&str] = &["set", "values", "tablesample", "on", "using", "pivot", "unpivot", "at", "for", "add"];
+const NO_ALIAS: &[&str] = &[
+    "set",
+    "values",
+    "tablesample",
+    "on",
+    "using",
+    "pivot",
+    "unpivot",
+    "at",
+    "for",
+    "add",
+];

@@ -24,13 +24,24 @@ fn the_wanted_item_stands_at_the_top() {
             }
             Some(place) => {
                 sum += 1.0 / (place + 1) as f64;
-                let above: Vec<&str> = items.iter().take(place.min(4)).map(|item| item.label.as_str()).collect();
+                let above: Vec<&str> = items
+                    .iter()
+                    .take(place.min(4))
+                    .map(|item| item.label.as_str())
+                    .collect();
                 missed.push(format!("{:>3}  {wanted}  {fixture}  below {above:?}", place + 1));
             }
             None => missed.push(format!("  -  {wanted}  {fixture}")),
         }
     }
     let mean = sum / tasks.len() as f64;
-    println!("mean reciprocal rank {mean:.4} over {} tasks, {first} first", tasks.len());
-    assert!(mean >= FLOOR, "mean reciprocal rank {mean:.4} < {FLOOR}\n{}", missed.join("\n"));
+    println!(
+        "mean reciprocal rank {mean:.4} over {} tasks, {first} first",
+        tasks.len()
+    );
+    assert!(
+        mean >= FLOOR,
+        "mean reciprocal rank {mean:.4} < {FLOOR}\n{}",
+        missed.join("\n")
+    );
 }

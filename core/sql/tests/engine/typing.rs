@@ -54,6 +54,9 @@ fn each_wanted_item_is_offered_from_its_first_letter_to_its_last() {
 
 #[test]
 fn other_statements_around_it_change_nothing() {
-    let missing = missing("SELECT 'größe; 🐦', $$;$$ -- ;\r\n;\r\n", "\n;\nSELECT 'it''s' FROM traces();");
+    let missing = missing(
+        "SELECT 'größe; 🐦', $$;$$ -- ;\r\n;\r\n",
+        "\n;\nSELECT 'it''s' FROM traces();",
+    );
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
