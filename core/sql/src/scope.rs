@@ -87,10 +87,10 @@ impl<'a> Scopes<'a> {
         }
         let found = Rc::new(self.find_sources(select));
         // Within a chain of queries the answer may be cut short.
-        if self.chain.get() == 0 {
-            if let Some(slot) = self.sources.borrow_mut().get_mut(select) {
-                *slot = Some(Rc::clone(&found));
-            }
+        if self.chain.get() == 0
+            && let Some(slot) = self.sources.borrow_mut().get_mut(select)
+        {
+            *slot = Some(Rc::clone(&found));
         }
         found
     }

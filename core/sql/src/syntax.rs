@@ -314,13 +314,14 @@ impl<'t> Tree<'t> {
                 at = self.after(at);
                 continue;
             }
-            if self.parent[at] == bracket && self.kind(at) == Some(TokenKind::Word) {
-                if let Some((kind, length)) = self.clause_keyword(at) {
-                    let content = at + length;
-                    self.enter_clause(query, kind, at, content);
-                    at = content;
-                    continue;
-                }
+            if self.parent[at] == bracket
+                && self.kind(at) == Some(TokenKind::Word)
+                && let Some((kind, length)) = self.clause_keyword(at)
+            {
+                let content = at + length;
+                self.enter_clause(query, kind, at, content);
+                at = content;
+                continue;
             }
             at += 1;
         }

@@ -365,7 +365,7 @@ fn next_clauses(cursor: &Cursor<'_>, select: usize, kind: ClauseKind) -> Vec<Can
     let here = ORDER.iter().position(|(clause, _)| *clause == kind).unwrap_or(0);
     let mut found = Vec::new();
     for (place, (clause, word)) in ORDER.iter().enumerate() {
-        let later = place > here || (*clause == ClauseKind::Select && from_first);
+        let later = place > here || (*clause == ClauseKind::Select && from_first && kind == ClauseKind::From);
         if has(*clause) || !later {
             continue;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{Candidate, Filters, ItemKind, words};
+use super::{Candidate, Filters, ItemKind, ranking, words};
 use crate::catalog::{AttributeKey, Parameter, Value};
 use crate::cursor::Cursor;
 use crate::keywords::literal;
@@ -190,20 +190,29 @@ fn keys(
     }
     let typed = cursor.typed();
     let as_path = typed.starts_with("'$");
-    let mut found: Vec<Candidate> = filtered(scopes, name, filters)
+    let text_of = |key: &AttributeKey| {
+        literal(&if of_events && !inside_event {
+            format!("$[*].attributes.{}", path_step(&key.key))
+        } else if as_path {
+            format!("$.{}", path_step(&key.key))
+        } else {
+            bare_path(&key.key)
+        })
+    };
+    // A store may have thousands of keys: only those that will be shown are written out.
+    let mut shown: Vec<(u32, usize, &AttributeKey, u64)> = filtered(scopes, name, filters)
         .into_iter()
         .enumerate()
-        .map(|(rank, (key, spans))| {
-            let path = if of_events && !inside_event {
-                format!("$[*].attributes.{}", path_step(&key.key))
-            } else if as_path {
-                format!("$.{}", path_step(&key.key))
-            } else {
-                bare_path(&key.key)
-            };
+        .filter_map(|(rank, (key, spans))| Some((ranking::class(&text_of(key), typed)?, rank, key, spans)))
+        .collect();
+    shown.sort_by_key(|(class, rank, ..)| (*class, *rank));
+    shown.truncate(ranking::MOST + 1);
+    let mut found: Vec<Candidate> = shown
+        .into_iter()
+        .map(|(_, rank, key, spans)| {
             let share = key.share * 100.0;
             let score = 9_000 - i32::try_from(rank).unwrap_or(0);
-            let text = literal(&path);
+            let text = text_of(key);
             Candidate::new(ItemKind::AttributeKey, key.key.clone(), score)
                 .detail(format!("{} · {spans} spans · {share:.0} %", key.json_type))
                 .doc(key_doc(key))
@@ -226,7 +235,8 @@ fn filtered<'c>(scopes: &Scopes<'c>, column: &str, filters: &Filters) -> Vec<(&'
         catalog
             .attribute_keys
             .iter()
-            .filter(move |key| key.column.eq_ignore_ascii_case(column))
+            // DuckDB has no path for a key without letters.
+            .filter(move |key| key.column.eq_ignore_ascii_case(column) && !key.key.is_empty())
     };
     let mut found: Vec<(&AttributeKey, u64)> = all()
         .filter_map(|key| {
@@ -263,7 +273,7 @@ fn filtered<'c>(scopes: &Scopes<'c>, column: &str, filters: &Filters) -> Vec<(&'
 
 /// A key as DuckDB reads it after `->>`: as it is, but for keys that look like a path.
 fn bare_path(key: &str) -> String {
-    if key.starts_with(['$', '/']) || key.is_empty() {
+    if key.starts_with(['$', '/']) || key.contains('*') {
         format!("$.{}", path_step(key))
     } else {
         key.to_owned()

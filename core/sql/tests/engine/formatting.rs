@@ -36,6 +36,13 @@ fn nothing_of_duckdbs_grammar_is_broken() {
 }
 
 #[test]
+fn nearly_every_real_analysis_can_be_laid_out() {
+    let statements = include_str!("../data/statements.txt").replace(['‹', '›'], "");
+    let refused: Vec<&str> = statements.lines().filter(|statement| format(statement).is_none()).collect();
+    assert!(refused.len() <= 3, "{refused:#?}");
+}
+
+#[test]
 fn tokens_are_coloured_by_what_they_are() {
     let text = "SELECT count(*), größe FROM \"my table\" WHERE a = 'x' -- end";
     let found: Vec<(&str, HighlightKind)> = highlights(text)

