@@ -287,7 +287,7 @@ impl<'a> Scopes<'a> {
     }
 
     /// `Some(None)` for `*`, `Some(Some("t"))` for `t.*`.
-    fn star(&self, item: &Item) -> Option<Option<String>> {
+    pub(crate) fn star(&self, item: &Item) -> Option<Option<String>> {
         let first = item.expression.start;
         if self.tree.sign(first, "*") {
             Some(None)

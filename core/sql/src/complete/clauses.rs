@@ -148,7 +148,7 @@ fn with(cursor: &Cursor<'_>, previous: usize, at_start: bool) -> Vec<Candidate> 
     }
     if tree.is_close(previous) {
         let defined = tree.opening_of(previous).is_some_and(|open| {
-            open > 0 && !tree.is(open - 2, "with") && tree.is_any(open - 1, &["as", "materialized"])
+            open > 0 && !tree.is(open.wrapping_sub(2), "with") && tree.is_any(open - 1, &["as", "materialized"])
         });
         return keywords(if defined { &["SELECT", "FROM"] } else { &["AS"] });
     }

@@ -23,6 +23,12 @@ pub(crate) enum Place<'a> {
     DatePart,
 }
 
+/// Calls with more tokens than this before the literal are not looked into.
+const LONGEST_CALL: usize = 1_000;
+
+/// A CASE that began more tokens ago is not found.
+const LONGEST_CASE: usize = 100;
+
 /// What the literal at a token is there for.
 pub(crate) fn place<'a>(scopes: &Scopes<'a>, at: usize) -> Option<Place<'a>> {
     let tree = scopes.tree;
@@ -42,6 +48,10 @@ pub(crate) fn place<'a>(scopes: &Scopes<'a>, at: usize) -> Option<Place<'a>> {
     let name = open.checked_sub(1)?;
     if tree.is(name, "in") {
         return left_of(scopes, select, open - 1);
+    }
+    // Of a very long list nobody wants to know what its last value is; going through it for each would take for ever.
+    if at - open > LONGEST_CALL {
+        return None;
     }
     if tree.sign(open, "[") {
         // `attributes['key']`, or a list of values: `= ANY(['a', 'b'])`.
@@ -118,7 +128,7 @@ fn compared<'a>(scopes: &Scopes<'a>, select: usize, operator: usize) -> Option<P
     }
     if tree.is(operator, "when") {
         // `CASE status_code WHEN '…'`
-        let case = (0..operator)
+        let case = (operator.saturating_sub(LONGEST_CASE)..operator)
             .rev()
             .find(|at| tree.is(*at, "case") && tree.parent.get(*at) == tree.parent.get(operator))?;
         let end = (case + 1..=operator).find(|at| tree.is(*at, "when"))?;

@@ -48,6 +48,15 @@ fn an_alias_of_a_column_is_renamed_inside_and_outside_its_query() {
 }
 
 #[test]
+fn a_renamed_column_is_followed_through_the_queries_that_pass_it_on() {
+    check(
+        "WITH a AS (SELECT count(*) AS $0n FROM spans), b AS (SELECT n FROM a), c AS (SELECT * FROM b) SELECT c.n FROM c",
+        "calls",
+        "WITH a AS (SELECT count(*) AS calls FROM spans), b AS (SELECT calls FROM a), c AS (SELECT * FROM b) SELECT c.calls FROM c",
+    );
+}
+
+#[test]
 fn what_the_statement_does_not_name_is_not_renamed() {
     for fixture in [
         "SELECT ser$0vice FROM spans",

@@ -1,7 +1,7 @@
 //! Where a text's statements are.
 
 use crate::support::catalog;
-use flockscope_sql::{complete, statements, tokens};
+use flockscope_sql::{complete, lint, statements, tokens};
 
 #[test]
 fn statements_end_at_semicolons_outside_strings_and_comments() {
@@ -77,4 +77,21 @@ fn one_statement_of_a_megabyte_is_answered_too() {
         .collect();
     let text = format!("WITH c0 AS (FROM spans){chain} SELECT  FROM c2999");
     complete(catalog(), &text, text.len() - " FROM c2999".len());
+}
+
+#[test]
+fn long_lists_are_linted_in_one_pass() {
+    let values = "'agent.nmae', ".repeat(20_000);
+    for (before, after) in [
+        ("SELECT list_value(", "1)"),
+        ("SELECT 1 FROM spans WHERE service IN (", "'x')"),
+        ("SELECT json_object(", "1) FROM spans"),
+    ] {
+        assert_eq!(lint(catalog(), &format!("{before}{values}{after}")), []);
+    }
+    let cases = "WHEN 'a' THEN 'b' ".repeat(50_000);
+    assert_eq!(
+        lint(catalog(), &format!("SELECT CASE service {cases} END FROM spans")),
+        []
+    );
 }
