@@ -26,6 +26,9 @@ pub(crate) enum Place<'a> {
 /// Calls with more tokens than this before the literal are not looked into.
 const LONGEST_CALL: usize = 1_000;
 
+/// Keys further down are offered without what is known about them, which costs more than all the rest.
+const DOCUMENTED: usize = 40;
+
 /// A CASE that began more tokens ago is not found.
 const LONGEST_CASE: usize = 100;
 
@@ -219,13 +222,18 @@ fn keys(
     shown.truncate(ranking::MOST + 1);
     let mut found: Vec<Candidate> = shown
         .into_iter()
-        .map(|(_, rank, key, spans)| {
+        .enumerate()
+        .map(|(place, (_, rank, key, spans))| {
             let share = key.share * 100.0;
             let score = 9_000 - i32::try_from(rank).unwrap_or(0);
             let text = text_of(key);
             Candidate::new(ItemKind::AttributeKey, key.key.clone(), score)
                 .detail(format!("{} · {spans} spans · {share:.0} %", key.json_type))
-                .doc(key_doc(key))
+                .doc(if place < DOCUMENTED {
+                    key_doc(key)
+                } else {
+                    String::new()
+                })
                 .filter(text.clone())
                 .insert(text)
         })
