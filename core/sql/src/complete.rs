@@ -40,7 +40,7 @@ pub struct Item {
     pub kind: ItemKind,
     /// A few words beside the label: a type, a number of spans.
     pub detail: String,
-    /// More about it, as Markdown; may be empty.
+    /// More about it, as Markdown; may be empty, as it is for keys far down the list: [`hover`](crate::hover()) says it.
     pub doc: String,
     /// What the typed text is matched with; it begins where the replaced text begins.
     pub filter_text: String,

@@ -1,7 +1,7 @@
 //! Where a name is defined: common table expressions, aliases of tables, aliases of columns.
 
 use crate::lexer::TokenKind;
-use crate::scope::Scopes;
+use crate::scope::{Item, Scopes};
 use crate::syntax::{Source, SourceKind};
 
 /// Something that a statement gives a name to.
@@ -42,7 +42,7 @@ pub(crate) fn definition_of(scopes: &Scopes<'_>, token: usize) -> Option<Definit
     if after_dot {
         let qualifier = tree.name(token.checked_sub(2)?)?;
         let (owner, place) = source_named(scopes, select, &qualifier)?;
-        return alias_behind(scopes, owner, place, &name);
+        return alias_behind(scopes, owner, place, &name, 0);
     }
     if tree.sign(token + 1, "(") {
         return None;
@@ -65,7 +65,7 @@ pub(crate) fn definition_of(scopes: &Scopes<'_>, token: usize) -> Option<Definit
                 .iter()
                 .any(|column| column.name.eq_ignore_ascii_case(&name))
             {
-                return alias_behind(scopes, at?, place, &name);
+                return alias_behind(scopes, at?, place, &name, 0);
             }
         }
         at = scopes.outer_of(scope.query);
@@ -129,10 +129,10 @@ fn source_named(scopes: &Scopes<'_>, select: usize, name: &str) -> Option<(usize
     None
 }
 
-/// The alias that a column of a source has in the query that the source is.
-fn alias_behind(scopes: &Scopes<'_>, select: usize, place: usize, name: &str) -> Option<Definition> {
+/// The alias that a column of a source has in the query that the source is, or in one that this query reads from.
+fn alias_behind(scopes: &Scopes<'_>, select: usize, place: usize, name: &str, depth: usize) -> Option<Definition> {
     let tree = scopes.tree;
-    let scope = tree.selects.get(select)?;
+    let scope = tree.selects.get(select).filter(|_| depth < 20)?;
     let source = scope.sources.get(place)?;
     let query = match (&source.kind, cte_of(scopes, source, scope.query)) {
         (SourceKind::Query(query), _) => *query,
@@ -140,6 +140,24 @@ fn alias_behind(scopes: &Scopes<'_>, select: usize, place: usize, name: &str) ->
         _ => return None,
     };
     let inner = *tree.queries.get(query)?.selects.first()?;
-    let alias = scopes.alias(inner, name)?.alias?;
-    Some(Definition::Alias(inner, alias))
+    if let Some(alias) = scopes.alias(inner, name).and_then(|item| item.alias) {
+        return Some(Definition::Alias(inner, alias));
+    }
+    let items = scopes.items(inner);
+    let passes = |item: &Item| {
+        let last = item.expression.end.checked_sub(1);
+        let last_name = last.and_then(|last| tree.name(last));
+        let same = last_name.is_some_and(|last| last.eq_ignore_ascii_case(name));
+        let whole = matches!(item.expression.len(), 1 | 3) && same;
+        item.alias.is_none() && (whole || scopes.star(item).is_some())
+    };
+    if !items.is_empty() && !items.iter().any(passes) {
+        return None;
+    }
+    let next = tree.selects.get(inner)?;
+    let from = next.sources.iter().position(|source| {
+        let columns = scopes.columns_of(source, next.query);
+        columns.list.iter().any(|column| column.name.eq_ignore_ascii_case(name))
+    })?;
+    alias_behind(scopes, inner, from, name, depth + 1)
 }

@@ -87,10 +87,10 @@ impl<'a> Scopes<'a> {
         }
         let found = Rc::new(self.find_sources(select));
         // Within a chain of queries the answer may be cut short.
-        if self.chain.get() == 0 {
-            if let Some(slot) = self.sources.borrow_mut().get_mut(select) {
-                *slot = Some(Rc::clone(&found));
-            }
+        if self.chain.get() == 0
+            && let Some(slot) = self.sources.borrow_mut().get_mut(select)
+        {
+            *slot = Some(Rc::clone(&found));
         }
         found
     }
@@ -287,7 +287,7 @@ impl<'a> Scopes<'a> {
     }
 
     /// `Some(None)` for `*`, `Some(Some("t"))` for `t.*`.
-    fn star(&self, item: &Item) -> Option<Option<String>> {
+    pub(crate) fn star(&self, item: &Item) -> Option<Option<String>> {
         let first = item.expression.start;
         if self.tree.sign(first, "*") {
             Some(None)

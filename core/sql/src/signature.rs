@@ -29,10 +29,11 @@ pub fn signature(catalog: &Catalog, text: &str, offset: usize) -> Option<Signatu
     let tree = &cursor.tree;
     let mut bracket = tree.bracket_at(cursor.before);
     while let Some(open) = bracket {
-        if tree.sign(open, "(") && tree.query_in(open).is_none() {
-            if let Some(found) = of_call(catalog, tree, open, cursor.before) {
-                return Some(found);
-            }
+        if tree.sign(open, "(")
+            && tree.query_in(open).is_none()
+            && let Some(found) = of_call(catalog, tree, open, cursor.before)
+        {
+            return Some(found);
         }
         bracket = tree.parent.get(open).copied().flatten();
     }

@@ -306,7 +306,7 @@ impl<'t> Tree<'t> {
         self.begin_select(query, range.start);
         let mut at = range.start;
         while at < range.end {
-            if self.is_open(at) && depth < DEEPEST && self.starts_query(at + 1) {
+            if self.is_open(at) && depth < DEEPEST && !self.content(at).is_empty() && self.starts_query(at + 1) {
                 let content = self.content(at);
                 let select = self.queries[query].selects.last().copied();
                 let inner = self.read_query(content, Some(at), select, depth + 1);
@@ -314,13 +314,14 @@ impl<'t> Tree<'t> {
                 at = self.after(at);
                 continue;
             }
-            if self.parent[at] == bracket && self.kind(at) == Some(TokenKind::Word) {
-                if let Some((kind, length)) = self.clause_keyword(at) {
-                    let content = at + length;
-                    self.enter_clause(query, kind, at, content);
-                    at = content;
-                    continue;
-                }
+            if self.parent[at] == bracket
+                && self.kind(at) == Some(TokenKind::Word)
+                && let Some((kind, length)) = self.clause_keyword(at)
+            {
+                let content = at + length;
+                self.enter_clause(query, kind, at, content);
+                at = content;
+                continue;
             }
             at += 1;
         }

@@ -148,7 +148,7 @@ fn with(cursor: &Cursor<'_>, previous: usize, at_start: bool) -> Vec<Candidate> 
     }
     if tree.is_close(previous) {
         let defined = tree.opening_of(previous).is_some_and(|open| {
-            open > 0 && !tree.is(open - 2, "with") && tree.is_any(open - 1, &["as", "materialized"])
+            open > 0 && !tree.is(open.wrapping_sub(2), "with") && tree.is_any(open - 1, &["as", "materialized"])
         });
         return keywords(if defined { &["SELECT", "FROM"] } else { &["AS"] });
     }
@@ -365,7 +365,7 @@ fn next_clauses(cursor: &Cursor<'_>, select: usize, kind: ClauseKind) -> Vec<Can
     let here = ORDER.iter().position(|(clause, _)| *clause == kind).unwrap_or(0);
     let mut found = Vec::new();
     for (place, (clause, word)) in ORDER.iter().enumerate() {
-        let later = place > here || (*clause == ClauseKind::Select && from_first);
+        let later = place > here || (*clause == ClauseKind::Select && from_first && kind == ClauseKind::From);
         if has(*clause) || !later {
             continue;
         }
@@ -614,7 +614,7 @@ fn shared_columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, share
             .previous()
             .is_some_and(|previous| tree.name(previous).is_some_and(|name| name == column.name));
         if !given && (!shared || rest.iter().any(everywhere)) {
-            let mut candidate = expressions::column_candidate(column, place, None);
+            let mut candidate = expressions::column_candidate(column, place, first.columns.list.len(), None);
             if shared && column.name.ends_with("_id") {
                 candidate.score += 50;
             }

@@ -11,9 +11,18 @@ use crate::lexer::TokenKind;
 use crate::scope::{ScopeColumn, ScopeSource, Scopes};
 use crate::syntax::{ClauseKind, Tree};
 
+const FEW_COLUMNS: usize = 25;
+
 /// A column, with the table before it where its name alone is not enough.
-pub(super) fn column_candidate(column: &ScopeColumn<'_>, place: usize, qualifier: Option<&str>) -> Candidate {
-    let relation = column.base.map(|base| base.relation);
+///
+/// Of few columns, which somebody chose, all are wanted; of many some more than others.
+pub(super) fn column_candidate(
+    column: &ScopeColumn<'_>,
+    place: usize,
+    of: usize,
+    qualifier: Option<&str>,
+) -> Candidate {
+    let relation = column.base.map(|base| base.relation).filter(|_| of > FEW_COLUMNS);
     let score = words::column(relation, &column.name, place);
     let name = quoted_name(&column.name);
     let (label, insert) = match qualifier {
@@ -115,7 +124,7 @@ fn columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: Clau
             if !super::ranking::matches(&column.name, cursor.typed().trim_start_matches('"')) {
                 continue;
             }
-            let mut candidate = column_candidate(column, place, qualifier);
+            let mut candidate = column_candidate(column, place, source.columns.list.len(), qualifier);
             candidate.score -= 4 * i32::try_from(number.min(20)).unwrap_or(0);
             // Columns of what may never be read from.
             let unlikely = guessed && column.base.is_some_and(|base| Some(base.relation) != likely);
@@ -353,7 +362,7 @@ fn variables(cursor: &Cursor<'_>, found: &mut Vec<Candidate>) {
     let tree = &cursor.tree;
     let mut push = |name: String, detail: &str| {
         found.push(
-            Candidate::new(ItemKind::Variable, name.clone(), 1_000)
+            Candidate::new(ItemKind::Variable, name.clone(), 1_100)
                 .insert(quoted_name(&name))
                 .detail(detail),
         );

@@ -50,7 +50,7 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Option<Vec
                 .is_some_and(|source| source.eq_ignore_ascii_case(name))
             {
                 for (place, column) in source.columns.list.iter().enumerate() {
-                    found.push(column_candidate(column, place, None));
+                    found.push(column_candidate(column, place, source.columns.list.len(), None));
                 }
                 if !source.columns.list.is_empty() {
                     found.push(Candidate::new(ItemKind::Keyword, "*", 400).detail("every column"));
@@ -75,7 +75,7 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Option<Vec
         // An alias that is given its meaning later.
         for source in super::expressions::likely_sources(scopes, select) {
             for (place, column) in source.columns.list.iter().enumerate() {
-                found.push(column_candidate(column, place, None));
+                found.push(column_candidate(column, place, source.columns.list.len(), None));
             }
         }
         return Some(found);

@@ -5,7 +5,7 @@ use crate::cursor::Cursor;
 use crate::lexer::TokenKind;
 
 /// More items than this help nobody; those behind come up when more is typed.
-const MOST: usize = 200;
+pub(super) const MOST: usize = 200;
 
 /// Orders by how well what is typed matches, then by score. What can't be what is being typed is left out.
 pub(super) fn ranked(cursor: &Cursor<'_>, candidates: Vec<Candidate>) -> Completions {
@@ -64,7 +64,7 @@ pub(super) fn matches(candidate: &str, typed: &str) -> bool {
 }
 
 /// How well a text matches what is typed: 0 is best, `None` not at all.
-fn class(candidate: &str, typed: &str) -> Option<u32> {
+pub(super) fn class(candidate: &str, typed: &str) -> Option<u32> {
     if typed.is_empty() {
         return Some(0);
     }

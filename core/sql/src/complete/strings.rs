@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{Candidate, Filters, ItemKind, words};
+use super::{Candidate, Filters, ItemKind, ranking, words};
 use crate::catalog::{AttributeKey, Parameter, Value};
 use crate::cursor::Cursor;
 use crate::keywords::literal;
@@ -22,6 +22,15 @@ pub(crate) enum Place<'a> {
     /// A part of a date.
     DatePart,
 }
+
+/// Calls with more tokens than this before the literal are not looked into.
+const LONGEST_CALL: usize = 1_000;
+
+/// Keys further down are offered without what is known about them, which costs more than all the rest.
+const DOCUMENTED: usize = 40;
+
+/// A CASE that began more tokens ago is not found.
+const LONGEST_CASE: usize = 100;
 
 /// What the literal at a token is there for.
 pub(crate) fn place<'a>(scopes: &Scopes<'a>, at: usize) -> Option<Place<'a>> {
@@ -42,6 +51,10 @@ pub(crate) fn place<'a>(scopes: &Scopes<'a>, at: usize) -> Option<Place<'a>> {
     let name = open.checked_sub(1)?;
     if tree.is(name, "in") {
         return left_of(scopes, select, open - 1);
+    }
+    // Of a very long list nobody wants to know what its last value is; going through it for each would take for ever.
+    if at - open > LONGEST_CALL {
+        return None;
     }
     if tree.sign(open, "[") {
         // `attributes['key']`, or a list of values: `= ANY(['a', 'b'])`.
@@ -118,7 +131,7 @@ fn compared<'a>(scopes: &Scopes<'a>, select: usize, operator: usize) -> Option<P
     }
     if tree.is(operator, "when") {
         // `CASE status_code WHEN '…'`
-        let case = (0..operator)
+        let case = (operator.saturating_sub(LONGEST_CASE)..operator)
             .rev()
             .find(|at| tree.is(*at, "case") && tree.parent.get(*at) == tree.parent.get(operator))?;
         let end = (case + 1..=operator).find(|at| tree.is(*at, "when"))?;
@@ -190,23 +203,37 @@ fn keys(
     }
     let typed = cursor.typed();
     let as_path = typed.starts_with("'$");
-    let mut found: Vec<Candidate> = filtered(scopes, name, filters)
+    let text_of = |key: &AttributeKey| {
+        literal(&if of_events && !inside_event {
+            format!("$[*].attributes.{}", path_step(&key.key))
+        } else if as_path {
+            format!("$.{}", path_step(&key.key))
+        } else {
+            bare_path(&key.key)
+        })
+    };
+    // A store may have thousands of keys: only those that will be shown are written out.
+    let mut shown: Vec<(u32, usize, &AttributeKey, u64)> = filtered(scopes, name, filters)
         .into_iter()
         .enumerate()
-        .map(|(rank, (key, spans))| {
-            let path = if of_events && !inside_event {
-                format!("$[*].attributes.{}", path_step(&key.key))
-            } else if as_path {
-                format!("$.{}", path_step(&key.key))
-            } else {
-                bare_path(&key.key)
-            };
+        .filter_map(|(rank, (key, spans))| Some((ranking::class(&text_of(key), typed)?, rank, key, spans)))
+        .collect();
+    shown.sort_by_key(|(class, rank, ..)| (*class, *rank));
+    shown.truncate(ranking::MOST + 1);
+    let mut found: Vec<Candidate> = shown
+        .into_iter()
+        .enumerate()
+        .map(|(place, (_, rank, key, spans))| {
             let share = key.share * 100.0;
             let score = 9_000 - i32::try_from(rank).unwrap_or(0);
-            let text = literal(&path);
+            let text = text_of(key);
             Candidate::new(ItemKind::AttributeKey, key.key.clone(), score)
                 .detail(format!("{} · {spans} spans · {share:.0} %", key.json_type))
-                .doc(key_doc(key))
+                .doc(if place < DOCUMENTED {
+                    key_doc(key)
+                } else {
+                    String::new()
+                })
                 .filter(text.clone())
                 .insert(text)
         })
@@ -226,7 +253,8 @@ fn filtered<'c>(scopes: &Scopes<'c>, column: &str, filters: &Filters) -> Vec<(&'
         catalog
             .attribute_keys
             .iter()
-            .filter(move |key| key.column.eq_ignore_ascii_case(column))
+            // DuckDB has no path for a key without letters.
+            .filter(move |key| key.column.eq_ignore_ascii_case(column) && !key.key.is_empty())
     };
     let mut found: Vec<(&AttributeKey, u64)> = all()
         .filter_map(|key| {
@@ -263,7 +291,7 @@ fn filtered<'c>(scopes: &Scopes<'c>, column: &str, filters: &Filters) -> Vec<(&'
 
 /// A key as DuckDB reads it after `->>`: as it is, but for keys that look like a path.
 fn bare_path(key: &str) -> String {
-    if key.starts_with(['$', '/']) || key.is_empty() {
+    if key.starts_with(['$', '/']) || key.contains('*') {
         format!("$.{}", path_step(key))
     } else {
         key.to_owned()

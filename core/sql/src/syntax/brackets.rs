@@ -15,6 +15,10 @@ pub(super) fn matched(text: &str, tokens: &[Token]) -> (Vec<Option<usize>>, Vec<
         let text = text_of(token);
         keywords.iter().any(|keyword| text.eq_ignore_ascii_case(keyword))
     };
+    let may_be_called = |token: usize| {
+        tokens.get(token).is_some_and(|token| token.kind == TokenKind::Word)
+            && !crate::keywords::is_reserved(text_of(token))
+    };
     let mut parent = vec![None; tokens.len()];
     let mut content_end: Vec<usize> = (1..=tokens.len()).collect();
     let mut open: Vec<usize> = Vec::new();
@@ -43,7 +47,7 @@ pub(super) fn matched(text: &str, tokens: &[Token]) -> (Vec<Option<usize>>, Vec<
                     || (is(at, &["group"]) && is(at + 1, &["by"]))
                     || (is(at, &["select"]) && !is(at.wrapping_sub(1), &["(", "all", "union", "except", "intersect"]));
                 while let Some(&bracket) = open.last() {
-                    if !clause || may_hold_clauses(&is, bracket, at) {
+                    if !clause || may_hold_clauses(&is, &may_be_called, bracket, at) {
                         break;
                     }
                     content_end[bracket] = at;
@@ -60,7 +64,12 @@ pub(super) fn matched(text: &str, tokens: &[Token]) -> (Vec<Option<usize>>, Vec<
     (parent, content_end)
 }
 
-fn may_hold_clauses(is: &impl Fn(usize, &[&str]) -> bool, bracket: usize, clause: usize) -> bool {
+fn may_hold_clauses(
+    is: &impl Fn(usize, &[&str]) -> bool,
+    may_be_called: &impl Fn(usize) -> bool,
+    bracket: usize,
+    clause: usize,
+) -> bool {
     const QUERY: &[&str] = &[
         "select",
         "from",
@@ -78,9 +87,11 @@ fn may_hold_clauses(is: &impl Fn(usize, &[&str]) -> bool, bracket: usize, clause
     let function = bracket.wrapping_sub(1);
     let first = bracket + 1;
     let inner_from = is(function, &["extract", "substring", "trim", "overlay", "position"]);
+    // `count( FROM spans` lacks a bracket; `exists(FROM spans)` and `IN (FROM spans)` do not.
+    let called = may_be_called(function) && !is(function, &["exists", "materialized"]);
     let compared = is(clause, &["from"]) && is(clause.wrapping_sub(1), &["distinct"]);
     is(bracket, &["("])
-        && (first == clause && is(clause, &["from", "select"])
+        && (first == clause && is(clause, &["from", "select"]) && !(called && is(clause, &["from"]))
             || (first != clause && is(first, QUERY))
             || (is(clause, &["from"]) && inner_from)
             || (is(clause, &["where"]) && is(function, &["filter"]))

@@ -59,11 +59,11 @@ pub(super) fn read(tree: &Tree<'_>, select: usize) -> Vec<Source> {
             read_list(tree, clause.content.clone(), &mut sources, 0);
         }
     }
-    if let Some(first) = tree.selects.get(select).map(|select| select.tokens.start) {
-        if tree.is(first, "update") {
-            let end = clauses.first().map_or(tree.tokens.len(), |clause| clause.keyword);
-            read_list(tree, first + 1..end, &mut sources, 0);
-        }
+    if let Some(first) = tree.selects.get(select).map(|select| select.tokens.start)
+        && tree.is(first, "update")
+    {
+        let end = clauses.first().map_or(tree.tokens.len(), |clause| clause.keyword);
+        read_list(tree, first + 1..end, &mut sources, 0);
     }
     sources
 }
@@ -181,10 +181,10 @@ fn read_one(
     });
     // `PIVOT (…)`, `TABLESAMPLE …`: the columns are other ones then.
     while at < end && tree.is_any(at, &["pivot", "unpivot", "tablesample"]) {
-        if let Some(last) = sources.last_mut() {
-            if !tree.is(at, "tablesample") {
-                last.kind = SourceKind::Unknown;
-            }
+        if let Some(last) = sources.last_mut()
+            && !tree.is(at, "tablesample")
+        {
+            last.kind = SourceKind::Unknown;
         }
         at += 1;
         while at < end && !starts_join(tree, at) && tree.kind(at) != Some(TokenKind::Comma) {

@@ -55,3 +55,40 @@ pub(crate) fn labels(fixture: &str) -> Vec<String> {
 pub(crate) fn is_wanted(item: &Item, wanted: &str) -> bool {
     item.label.eq_ignore_ascii_case(wanted) || item.insert.eq_ignore_ascii_case(wanted)
 }
+
+/// Checks what is offered at the `$0` of a text: each `+label` must be, each `-label` must not be, and labels without a
+/// sign come first, in this order.
+#[track_caller]
+pub(crate) fn check(fixture: &str, expect: &[&str]) {
+    let found = labels(fixture);
+    let list = || format!("{fixture}\n{}", found.join("\n"));
+    let mut place = 0;
+    for expected in expect {
+        if let Some(label) = expected.strip_prefix('+') {
+            assert!(
+                found.iter().any(|found| found == label),
+                "{label} is missing: {}",
+                list()
+            );
+        } else if let Some(label) = expected.strip_prefix('-') {
+            assert!(
+                found.iter().all(|found| found != label),
+                "{label} is offered: {}",
+                list()
+            );
+        } else {
+            assert_eq!(found.get(place).map(String::as_str), Some(*expected), "{}", list());
+            place += 1;
+        }
+    }
+}
+
+/// The text after the best item is taken, the cursor at its end as `$0`. Snippets keep their places.
+pub(crate) fn accept(fixture: &str, label: &str) -> String {
+    let (text, _) = cursor(fixture);
+    let found = completions(fixture);
+    let item = found.items.iter().find(|item| item.label == label);
+    let item = item.unwrap_or_else(|| panic!("{label} is not offered for {fixture}"));
+    let end = &text[found.replace.end..];
+    format!("{}{}{end}", &text[..found.replace.start], item.insert)
+}
