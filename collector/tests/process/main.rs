@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod flock_writer;
+mod huge_bodies;
 mod living;
 mod otlp_sender;
 mod questions;
