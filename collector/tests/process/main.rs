@@ -1,6 +1,8 @@
 //! The core process from outside: started, found, killed, stopped, asked.
 #![cfg(unix)]
 
+mod damage;
+mod disk_full;
 mod flock_writer;
 mod huge_bodies;
 mod living;
