@@ -7,6 +7,7 @@ mod flock_writer;
 mod huge_bodies;
 mod key_sets;
 mod living;
+mod onward;
 mod otlp_sender;
 mod questions;
 mod scene;
