@@ -23,18 +23,22 @@ const FILTER_VARIABLE: &str = "FLOCKSCOPE_LOG";
 /// Begins to log: into the file beside the store for a process that nobody watches, else to stderr.
 pub(crate) fn begin(store: &Path, is_detached: bool, level: LogLevel) {
     if is_detached {
-        let file = FileRotate::new(
-            log_file(store),
-            AppendCount::new(1),
-            ContentLimit::BytesSurpassed(MOST_BYTES),
-            Compression::None,
-            private(),
-        );
-        install(level, Mutex::new(file), false);
+        install(level, Mutex::new(rotating(&log_file(store))), false);
     } else {
         install(level, io::stderr, io::IsTerminal::is_terminal(&io::stderr()));
     }
     log_panics();
+}
+
+/// A file that is moved aside when it has become large.
+fn rotating(path: &Path) -> FileRotate<AppendCount> {
+    FileRotate::new(
+        path,
+        AppendCount::new(1),
+        ContentLimit::BytesSurpassed(MOST_BYTES),
+        Compression::None,
+        private(),
+    )
 }
 
 /// The log may hold parts of what was traced: it is for its owner only.
@@ -87,4 +91,46 @@ fn log_panics() {
         tracing::error!(place, backtrace = %Backtrace::capture(), "a fault of this program: {message}");
         before(panicked);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_moved_aside_when_it_is_large_and_both_files_are_for_the_owner_only() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("serve.log");
+        let aside = folder.path().join("serve.log.1");
+        let mut log = rotating(&path);
+        let line = [b"x".repeat(999), b"\n".to_vec()].concat();
+        let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        // Three times as much as one file may have, in two runs of the process.
+        for number in 0..3 * MOST_BYTES / line.len() {
+            log.write_all(&line).expect("written");
+            if number == MOST_BYTES / line.len() / 2 {
+                drop(log);
+                log = rotating(&path);
+            }
+            if number % 100 == 0 {
+                assert!(length(&path) <= (MOST_BYTES + line.len()) as u64);
+            }
+        }
+        log.flush().expect("written");
+        drop(log);
+        assert!(length(&aside) > MOST_BYTES as u64 && length(&aside) <= (MOST_BYTES + line.len()) as u64);
+        assert!(length(&path) > 0);
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        names.sort();
+        assert_eq!(names, [path, aside]);
+        #[cfg(unix)]
+        for path in names {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&path).expect("there").permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{}", path.display());
+        }
+    }
 }

@@ -151,6 +151,14 @@ impl State {
             notes.push(format!("old spans could not be removed: {trouble}"));
         }
         let counters = self.ingest.counters();
+        if let Some(onward) = &counters.onward
+            && let Some(trouble) = &onward.trouble
+        {
+            notes.push(format!(
+                "{} spans wait on the disk to be sent onward, which failed and is tried again: {trouble}",
+                onward.waiting_spans
+            ));
+        }
         if let Some(error) = counters.last_error.filter(|_| counters.waiting_spans > 0) {
             notes.push(format!(
                 "{} spans wait to be stored: {}",

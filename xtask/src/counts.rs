@@ -25,12 +25,14 @@ impl Sum for Counts {
 /// - nextest: `Summary [ 0.1s] 4/5 tests run: 3 passed (1 slow), 1 failed, 1 skipped`
 /// - cargo test: `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`
 /// - unittest: `Ran 5 tests in 0.003s`, then `OK (skipped=1)` or `FAILED (failures=1, errors=2)`
+///
+/// nextest shows what a failed test printed, and sets it in: such a line is of the test and is counted already.
 pub(crate) fn closing_line(line: &str) -> Option<Counts> {
-    let line = line.trim();
+    let line = line.trim_end();
     if let Some(counts) = unittest(line) {
         return Some(counts);
     }
-    let figures = if let Some(rest) = line.strip_prefix("Summary [") {
+    let figures = if let Some(rest) = line.trim_start().strip_prefix("Summary [") {
         rest.split_once(" run: ")?.1
     } else if let Some(rest) = line.strip_prefix("test result: ") {
         rest.split_once(". ")?.1
@@ -131,6 +133,26 @@ mod tests {
                 skipped: 1
             }
         );
+    }
+
+    #[test]
+    fn what_a_failed_test_printed_is_not_counted_again() {
+        let output = "
+        FAIL [   0.005s] (1/2) flockscope-store::care disk_full::child
+  stdout ───
+
+    running 1 test
+    test disk_full::child ... FAILED
+
+    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 38 filtered out; finished in 2.45s
+
+    Ran 3 tests in 0.003s
+
+    FAILED (failures=1)
+
+     Summary [   0.131s] 2 tests run: 1 passed, 1 failed, 0 skipped\n";
+        let sum: Counts = output.lines().filter_map(closing_line).sum();
+        assert_eq!((sum.passed, sum.failed, sum.skipped), (1, 1, 0));
     }
 
     #[test]

@@ -41,6 +41,9 @@ kinds! {
     WRONG_CREDENTIAL = "wrong-credential", "The credential is not valid", UNAUTHORIZED;
     QUERY_REFUSED = "query-refused", "This SQL is not allowed", FORBIDDEN;
     ADMIN_ONLY = "admin-only", "Only an admin may do this", FORBIDDEN;
+    UNKNOWN_HOST = "unknown-host", "This host is not served here", FORBIDDEN;
+    UNKNOWN_ORIGIN = "unknown-origin", "This web page may not use the API", FORBIDDEN;
+    CROSS_SITE_REQUEST = "cross-site-request", "The request is not of our own page", FORBIDDEN;
     NOT_FOUND = "not-found", "There is no such thing", NOT_FOUND;
     WRONG_METHOD = "wrong-method", "Not with this method", METHOD_NOT_ALLOWED;
     NOT_ACCEPTABLE = "not-acceptable", "No such form of answer", NOT_ACCEPTABLE;

@@ -74,17 +74,31 @@ impl Budget {
     }
 }
 
-/// Reads a body to its end.
-pub(crate) async fn read<B>(body: B, limit: usize, time: Duration, budget: &Budget) -> Result<(Bytes, Share), Refused>
+/// What the start of a body says of the whole: how many bytes there will be, once that can be told.
+pub(crate) type Announced = fn(&[u8]) -> Option<u64>;
+
+/// Reads a body to its end. One that announces more than the limit is refused before the rest of it has come.
+pub(crate) async fn read<B>(
+    body: B,
+    limit: usize,
+    announced: Announced,
+    time: Duration,
+    budget: &Budget,
+) -> Result<(Bytes, Share), Refused>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    tokio::time::timeout(time, read_all(body, limit, budget))
+    tokio::time::timeout(time, read_all(body, limit, announced, budget))
         .await
         .unwrap_or(Err(Refused::Slow))
 }
 
-async fn read_all<B>(mut body: B, limit: usize, budget: &Budget) -> Result<(Bytes, Share), Refused>
+async fn read_all<B>(
+    mut body: B,
+    limit: usize,
+    announced: Announced,
+    budget: &Budget,
+) -> Result<(Bytes, Share), Refused>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -121,6 +135,12 @@ where
                 all.extend_from_slice(&first);
             }
             all.extend_from_slice(&data);
+        }
+        let start = if all.is_empty() { &first[..] } else { &all[..] };
+        if announced(start).is_some_and(|bytes| bytes > limit as u64) {
+            drop((first, all, share));
+            ignore(body).await;
+            return Err(too_large);
         }
     }
     Ok((if all.is_empty() { first } else { all.freeze() }, share))
@@ -266,12 +286,12 @@ mod tests {
         let budget = Budget::new(100, Duration::from_millis(1), Duration::from_secs(1));
         let time = Duration::from_secs(5);
         let body = |bytes| Full::new(Bytes::from(vec![0; bytes]));
-        let (_, first) = read(body(60), 200, time, &budget).await.expect("room");
+        let (_, first) = read(body(60), 200, |_| None, time, &budget).await.expect("room");
         assert_eq!(budget.held(), 60);
-        let refused = read(body(60), 200, time, &budget).await.expect_err("refused");
+        let refused = read(body(60), 200, |_| None, time, &budget).await.expect_err("refused");
         assert!(matches!(refused, Refused::Busy { .. }));
         drop(first);
-        read(body(60), 200, time, &budget).await.expect("room again");
+        read(body(60), 200, |_| None, time, &budget).await.expect("room again");
         assert_eq!(budget.held(), 0);
     }
 }

@@ -69,7 +69,7 @@ async fn export(State(ingest): State<Ingest>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let settings = ingest.settings();
     let limit = settings.max_grpc_message.saturating_add(FRAME_HEAD);
-    let (body, share) = match body::read(body, limit, settings.body_time_limit, ingest.bodies()).await {
+    let (body, share) = match body::read(body, limit, announced, settings.body_time_limit, ingest.bodies()).await {
         Ok(read) => read,
         Err(mut refused) => {
             if let Refused::TooLarge { limit, .. } = &mut refused {
@@ -94,6 +94,13 @@ async fn export(State(ingest): State<Ingest>, request: Request) -> Response {
     let mut response = grpc.unary(service, request).await;
     count_refused_by_tonic(&ingest, response.headers_mut());
     response.map(Body::new)
+}
+
+/// The size of the first message, which stands in the four bytes behind its flag.
+fn announced(start: &[u8]) -> Option<u64> {
+    let (_, rest) = start.split_first()?;
+    let length = rest.first_chunk()?;
+    Some(u32::from_be_bytes(*length).into())
 }
 
 /// Marks a status that was made and counted here, for [`count_refused_by_tonic`]; never sent.

@@ -99,7 +99,7 @@ async fn take(ingest: &Ingest, format: Format, headers: &HeaderMap, body: Body) 
     let settings = ingest.settings();
     let limit = settings.max_http_body;
     // The share is held until the request is done.
-    let (body, _share) = body::read(body, limit, settings.body_time_limit, ingest.bodies()).await?;
+    let (body, _share) = body::read(body, limit, |_| None, settings.body_time_limit, ingest.bodies()).await?;
     ingest
         .take(ingest::Request {
             body,

@@ -259,4 +259,72 @@ mod tests {
         assert!(jwks.find(Algorithm::EdDSA, Some("a")).await.is_some());
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
     }
+
+    /// Publishes what it is told to, or nothing.
+    #[derive(Clone, Default)]
+    struct Published(Arc<Mutex<Option<String>>>);
+
+    impl Published {
+        fn set(&self, keys: Option<&str>) {
+            *self.0.lock().expect("no panic") = keys.map(|keys| format!(r#"{{"keys":[{keys}]}}"#));
+        }
+    }
+
+    impl FetchJwks for Published {
+        fn fetch(&self) -> Fetched<'_> {
+            let answer = self.0.lock().expect("no panic").clone();
+            Box::pin(async { answer.ok_or_else(|| "nobody is there".to_owned()) })
+        }
+    }
+
+    /// As if the last tries had been so long ago.
+    async fn ago(jwks: &Jwks, tried: Duration, worked: Duration) {
+        let Source::Fetched(_, times) = &jwks.source else {
+            panic!("from a file");
+        };
+        let mut times = times.lock().await;
+        times.tried = Instant::now().checked_sub(tried);
+        times.worked = Instant::now().checked_sub(worked);
+    }
+
+    #[tokio::test]
+    async fn a_rotated_key_is_found_once_the_new_set_is_published() {
+        let published = Published::default();
+        published.set(Some(ED));
+        let jwks = Jwks::open(JwksSource::Fetched(Arc::new(published.clone()))).expect("opened");
+        assert!(jwks.find(Algorithm::EdDSA, Some("a")).await.is_some());
+        published.set(Some(&ED.replace("\"a\"", "\"b\"")));
+        assert!(jwks.find(Algorithm::EdDSA, Some("b")).await.is_none(), "just fetched");
+        let later = PAUSE + Duration::from_secs(1);
+        ago(&jwks, later, later).await;
+        assert!(jwks.find(Algorithm::EdDSA, Some("b")).await.is_some());
+        assert!(jwks.find(Algorithm::EdDSA, Some("a")).await.is_none(), "withdrawn");
+    }
+
+    #[tokio::test]
+    async fn old_keys_go_on_for_their_time_when_nobody_publishes_any() {
+        let published = Published::default();
+        published.set(Some(ED));
+        let jwks = Jwks::open(JwksSource::Fetched(Arc::new(published.clone()))).expect("opened");
+        assert!(jwks.find(Algorithm::EdDSA, Some("a")).await.is_some());
+        published.set(None);
+        for worked in [
+            LIFETIME + Duration::from_secs(1),
+            LONGEST_LIFETIME - Duration::from_secs(60),
+        ] {
+            let jwks = &jwks;
+            if Instant::now().checked_sub(worked).is_none() {
+                // A machine that has not run for so long knows no such moment.
+                continue;
+            }
+            ago(jwks, PAUSE + Duration::from_secs(1), worked).await;
+            assert!(jwks.find(Algorithm::EdDSA, Some("a")).await.is_some(), "{worked:?}");
+        }
+        let too_long = LONGEST_LIFETIME + Duration::from_secs(1);
+        ago(&jwks, PAUSE + Duration::from_secs(1), too_long).await;
+        assert!(jwks.find(Algorithm::EdDSA, Some("a")).await.is_none());
+        published.set(Some(ED));
+        ago(&jwks, PAUSE + Duration::from_secs(1), too_long).await;
+        assert!(jwks.find(Algorithm::EdDSA, Some("a")).await.is_some(), "it is back");
+    }
 }

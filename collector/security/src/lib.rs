@@ -40,7 +40,7 @@ pub use face::Face;
 pub use jwks::{FetchJwks, Fetched, JwksSource};
 pub use jwt::JwtSettings;
 pub use private_file::FileError;
-pub use refusal::Refusal;
+pub use refusal::{ProblemKind, Refusal, problem_kinds};
 pub use secret::Secret;
 pub use security::{RequestId, Security};
 pub use serving::{Limits, Tls, TlsError, serve};

@@ -38,6 +38,41 @@ pub enum Refusal {
     NoConnection,
 }
 
+/// A kind of problem that a [`Refusal`] is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProblemKind {
+    /// The last part of its `type`, behind `/problems/`.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+}
+
+/// Every kind of problem that this crate answers with, for whoever documents them.
+pub fn problem_kinds() -> Vec<ProblemKind> {
+    let one_of_each = [
+        Refusal::SignInNeeded,
+        Refusal::WrongCredential(""),
+        Refusal::AdminOnly,
+        Refusal::Host(String::new()),
+        Refusal::Origin(String::new()),
+        Refusal::Forgery,
+        Refusal::TooMany(Duration::ZERO),
+        Refusal::TooManyFailures(Duration::ZERO),
+        Refusal::NoConnection,
+    ];
+    let kind = |refusal: &Refusal| {
+        let (name, title) = refusal.kind();
+        ProblemKind {
+            name: name.strip_prefix("/problems/").unwrap_or(name),
+            title,
+            status: refusal.status().as_u16(),
+        }
+    };
+    one_of_each.iter().map(kind).collect()
+}
+
 impl Refusal {
     pub(crate) fn host(host: &str) -> Self {
         Self::Host(host.chars().take(LONGEST_ECHO).collect())
@@ -56,7 +91,7 @@ impl Refusal {
         }
     }
 
-    /// The stable name of the problem, and its title.
+    /// The stable name of the problem, and its title. A new kind goes into [`problem_kinds`], too.
     fn kind(&self) -> (&'static str, &'static str) {
         match self {
             Self::SignInNeeded => ("/problems/sign-in-needed", "Sign-in needed"),
@@ -67,7 +102,7 @@ impl Refusal {
             Self::Forgery => ("/problems/cross-site-request", "The request is not of our own page"),
             Self::TooMany(_) => ("/problems/too-many-requests", "Too many requests"),
             Self::TooManyFailures(_) => ("/problems/too-many-failures", "Too many failed sign-ins"),
-            Self::NoConnection => ("/problems/internal", "Internal error"),
+            Self::NoConnection => ("/problems/internal", "Something went wrong inside"),
         }
     }
 

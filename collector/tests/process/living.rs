@@ -184,3 +184,26 @@ async fn events_go_on_with_the_next_process() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_panic_of_a_thread_stands_in_the_log_with_its_place_and_ends_nothing() {
+    let scene = Scene::new();
+    std::fs::write(scene.path("store.duckdb.panics"), "").expect("a file");
+    let connection = scene.connect().await;
+    crate::scene::wait_until("it is told", || scene.log().contains("a fault of this program"));
+    let log = scene.log();
+    let line = log.lines().find(|line| line.contains("a fault of this program"));
+    let line = line.expect("a line");
+    assert!(
+        line.contains("ERROR") && line.contains("on purpose, for a test"),
+        "{line}"
+    );
+    assert!(line.contains("tests/process/serve.rs:"), "{line}");
+    let mut sender = OtlpSender::connect(otlp_http(&connection).await).expect("a connection");
+    sender.send(&["00000000000000aa".into()]).expect("acknowledged");
+    assert!(is_alive(status(&connection).await.pid));
+    assert_eq!(
+        crate::scene::file_mode(&flockscope_client::log_file(&scene.store())),
+        0o600
+    );
+}

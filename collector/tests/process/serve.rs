@@ -1,7 +1,8 @@
 //! The program that the tests start as a core process, as `flockscope serve` is by its clients. With `start` instead of
 //! `serve` it is a client that starts one, says its process id, and ends.
 //!
-//! Settings beyond the arguments come from a file beside the store, `<store>.settings`: a line `key=value` each.
+//! Settings beyond the arguments come from a file beside the store, `<store>.settings`: a line `key=value` each. Where there
+//! is a file `<store>.panics`, a thread panics once the process is ready.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,6 +77,9 @@ fn serve(arguments: Arguments) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let mut panics = arguments.store.clone().into_os_string();
+    panics.push(".panics");
+    let panics = PathBuf::from(panics).exists();
     let outcome = run(Options {
         served: Served {
             store: arguments.store,
@@ -86,7 +90,13 @@ fn serve(arguments: Arguments) -> ExitCode {
         settings,
         is_detached: arguments.detached,
         idle: arguments.idle,
-        ready: Box::new(|_| println!("ready")),
+        ready: Box::new(move |_| {
+            println!("ready");
+            if panics {
+                let panicked = std::thread::spawn(|| panic!("on purpose, for a test")).join();
+                assert!(panicked.is_err());
+            }
+        }),
     });
     match outcome {
         Ok(why) => {

@@ -17,7 +17,7 @@ use crate::archive_files::Lease;
 use crate::database::Database;
 use crate::memory::InUse;
 use crate::store::{folder_beside, open_error};
-use crate::{Settings, Store, StoreError};
+use crate::{Settings, Store, StoreError, truncation};
 
 /// How long closing the file waits for queries that still run.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,6 +28,8 @@ pub(crate) struct Connections {
     database: RwLock<Option<Arc<Database>>>,
     /// DuckDB gave up: whoever asks next opens the file again.
     stopped: AtomicBool,
+    /// See [`Connections::never_close`].
+    never_close: AtomicBool,
 }
 
 /// The connection that writes, held by one caller at a time.
@@ -65,12 +67,29 @@ impl Connections {
             writer: Mutex::new(Some(writer)),
             database: RwLock::new(Some(Arc::new(database))),
             stopped: AtomicBool::new(false),
+            never_close: AtomicBool::new(false),
         })
+    }
+
+    /// Leaves the file as it is and open until the process ends: DuckDB writes a checkpoint when it closes one, over
+    /// whatever happened to it, and its settings are locked by now.
+    pub(crate) fn never_close(&self) {
+        self.never_close.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        if self.never_close.load(Ordering::SeqCst) {
+            let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(database.take());
+        }
     }
 }
 
 impl Store {
-    /// The connection that writes. One caller at a time; opens the file again if DuckDB gave it up.
+    /// The connection that writes. One caller at a time; opens the file again if DuckDB gave it up. Refused when the end
+    /// of the file is missing.
     pub(crate) fn writer(&self) -> Result<Writer<'_>, StoreError> {
         // A panic while writing leaves DuckDB's transaction to be rolled back, not broken data: go on.
         let mut writer = self.connections.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,7 +97,9 @@ impl Store {
             self.close(&mut writer)?;
             self.open_again(&mut writer)?;
         }
-        Ok(Writer(writer))
+        let writer = Writer(writer);
+        self.check_length(&writer)?;
+        Ok(writer)
     }
 
     /// The writer, for a caller that holds a reader: such a one would wait for itself to open the file again.
@@ -202,6 +223,7 @@ impl Store {
     }
 
     fn open_again(&self, writer: &mut Option<Connection>) -> Result<(), StoreError> {
+        truncation::check_closed(&self.path)?;
         let database = open_database(&self.path, &self.settings, self.read_only)?;
         self.memory.opened();
         let connection = database.connect()?;

@@ -5,14 +5,15 @@
 //! each. Each header and block begins with the checksum of the rest of it, in 8 bytes. After DuckDB's
 //! `src/storage/single_file_block_manager.cpp` and `src/include/duckdb/storage/storage_info.hpp`.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::checksum::checksum;
 
 pub(crate) const HEADER: usize = 4096;
-const HEADERS: usize = 3 * HEADER;
+pub(crate) const HEADERS: usize = 3 * HEADER;
 const BLOCK_SIZES: std::ops::RangeInclusive<u64> = 16_384..=262_144;
 /// Since DuckDB 2.0 the main header holds this number, and the database headers hold the version.
 const VERSION_IS_IN_DATABASE_HEADER: u64 = 999;
@@ -30,7 +31,7 @@ pub(crate) struct Frame {
     pub(crate) version: Option<u64>,
     /// Bytes of a block.
     pub(crate) block_size: u64,
-    /// Bytes that the headers promise, where the file has fewer.
+    /// Bytes that the headers promise, where the file has fewer and the missing blocks are not free.
     pub(crate) promised: Option<u64>,
     /// Blocks that contradict their checksum, by number from 0. A free one does no harm.
     pub(crate) bad_blocks: Vec<u64>,
@@ -51,7 +52,7 @@ pub(crate) fn examine(path: &Path, blocks: bool, mut progress: impl FnMut(u64)) 
     let mut headers = vec![0; HEADERS];
     match reader.read_exact(&mut headers) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            frame.not_duckdb = length < 12 || &headers[8..12] != b"DUCK";
+            frame.not_duckdb = length >= 12 && &headers[8..12] != b"DUCK";
             frame.ends_in_headers = !frame.not_duckdb;
             return Ok(frame);
         }
@@ -79,10 +80,17 @@ pub(crate) fn examine(path: &Path, blocks: bool, mut progress: impl FnMut(u64)) 
         return Ok(frame);
     }
     frame.block_size = block_size;
-    let least = field(active, 3)
-        .saturating_mul(block_size)
-        .saturating_add(HEADERS as u64);
-    frame.promised = (length < least).then_some(least);
+    let count = field(active, 3);
+    let least = count.saturating_mul(block_size).saturating_add(HEADERS as u64);
+    // Asked for again: whoever has the file open writes new blocks before the header that counts them.
+    let length = reader.get_ref().metadata()?.len();
+    if length < least {
+        let first_missing = (length - HEADERS as u64) / block_size;
+        // After it has written the header DuckDB cuts off the free blocks at the end.
+        let free = free_blocks(path, field(active, 2), block_size, count);
+        let is_free = |block| free.as_ref().is_some_and(|free| free.contains(&block));
+        frame.promised = (!(first_missing..count).all(is_free)).then_some(least);
+    }
     if blocks {
         let mut block = vec![0; block_size as usize];
         for number_of_block in 0..(length - HEADERS as u64) / block_size {
@@ -94,6 +102,50 @@ pub(crate) fn examine(path: &Path, blocks: bool, mut progress: impl FnMut(u64)) 
         }
     }
     Ok(frame)
+}
+
+/// Metadata lies in parts of a block, so many each.
+const PARTS: u64 = 64;
+/// No pointer, and the end of a list.
+const NOWHERE: u64 = u64::MAX;
+
+/// The free blocks of a file, as its header lists them; `None` where the list can't be read. After DuckDB's
+/// `SingleFileBlockManager::LoadFreeList` and `MetadataReader`: a count and the numbers, over parts of blocks that each
+/// begin with a pointer to the next one.
+fn free_blocks(path: &Path, list: u64, block_size: u64, count: u64) -> Option<BTreeSet<u64>> {
+    if list == NOWHERE {
+        return Some(BTreeSet::new());
+    }
+    // A block begins with its checksum.
+    let part_size = (block_size - 8) / PARTS / 8 * 8;
+    let mut file = File::open(path).ok()?;
+    let mut part = vec![0; usize::try_from(part_size).ok()?];
+    let (mut next, mut left, mut free) = (list, None, BTreeSet::new());
+    while left != Some(0) {
+        let (block, index) = (next & (NOWHERE >> 8), next >> 56);
+        if block >= count || index >= PARTS {
+            return None;
+        }
+        let offset = HEADERS as u64 + block * block_size + 8 + index * part_size;
+        file.seek(SeekFrom::Start(offset)).ok()?;
+        file.read_exact(&mut part).ok()?;
+        next = number(&part, 0);
+        for offset in (8..part.len()).step_by(8) {
+            match &mut left {
+                None => left = Some(number(&part, offset)),
+                Some(0) => break,
+                Some(left) => {
+                    free.insert(number(&part, offset));
+                    *left -= 1;
+                }
+            }
+        }
+        // Each number stands there once, so a list that is longer runs in a circle.
+        if left.is_some_and(|left| left > count) {
+            return None;
+        }
+    }
+    Some(free)
 }
 
 /// The number of the block that one of DuckDB's errors is about: `… in block at location 274432`.

@@ -120,6 +120,19 @@ pub enum StoreError {
         /// Byte of the first damaged entry.
         at: u64,
     },
+    /// The end of the file is missing. DuckDB would open it, fail when it comes to what is missing, and write over it.
+    #[error(
+        "{path} is truncated: it has {length} bytes, and what is stored in it needs {needed}. Nothing was changed. \
+         Restore a backup (flockscope restore), or save what can be read (flockscope doctor --rescue NEW)"
+    )]
+    Truncated {
+        /// The store's file.
+        path: PathBuf,
+        /// Its bytes.
+        length: u64,
+        /// The bytes that its header promises.
+        needed: u64,
+    },
     /// Nothing can be read of a damaged store.
     #[error("{path}: nothing can be read of its table: {reason}; restore a backup")]
     BeyondRescue {

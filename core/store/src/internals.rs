@@ -38,6 +38,9 @@ const NAMES: &[&str] = &[
     "write_log",
 ];
 
+/// The schema of the standard, of which only the relation `views` tells too much.
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
+
 /// Whether this names something that tells of DuckDB itself.
 pub(crate) fn asks_about_internals(name: &str) -> bool {
     NAMES.contains(&name.to_ascii_lowercase().as_str())
@@ -49,6 +52,13 @@ pub(crate) fn internals_asked_about(tree: &serde_json::Value) -> Option<&str> {
     while let Some(node) = rest.pop() {
         match node {
             serde_json::Value::Object(object) => {
+                // Its definitions name the files of the archive.
+                let text = |key: &str| object.get(key).and_then(|name| name.as_str()).unwrap_or_default();
+                if text("schema_name").eq_ignore_ascii_case(INFORMATION_SCHEMA)
+                    && text("table_name").eq_ignore_ascii_case("views")
+                {
+                    return Some("information_schema.views");
+                }
                 let named = ["function_name", "table_name"]
                     .iter()
                     .filter_map(|key| object.get(*key)?.as_str())

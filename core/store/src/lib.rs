@@ -36,6 +36,7 @@ mod space;
 mod spans;
 mod stop;
 mod store;
+mod truncation;
 
 pub use archive_files::ArchivedDay;
 pub use backup::{BackupFile, Manifest};

@@ -22,16 +22,20 @@ use crate::{Progress, Settings, StoreError};
 /// In the folder of a decided restore: the name under which the old store is kept.
 const KEPT_AS: &str = "kept-as";
 
+/// What in the folder beside a store belongs to the state that a restore replaces. The rest is of the place: above all the
+/// log of spans that were accepted and are not stored yet, which are stored when the restored store is served next.
+const REPLACED: [&str; 2] = ["archive", "staging"];
+
 /// Steps in which a decided restore is carried out.
-const FINISHING_STEPS: u64 = 7;
+const FINISHING_STEPS: u64 = 8;
 
 /// What a restore did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
     /// The backup's manifest.
     pub manifest: Manifest,
-    /// Where the store that was there before is kept: a store like any other. To undo the restore, move it (the file,
-    /// and the folder of the same name with `.d`) back.
+    /// Where the store that was there before is kept: a store like any other. To undo the restore, move the file back,
+    /// and what is in the folder of the same name with `.d`.
     pub kept: Option<PathBuf>,
 }
 
@@ -183,7 +187,7 @@ fn finish(store: &Path, report: &mut dyn FnMut()) -> Result<(), StoreError> {
     };
     let kept = store.with_file_name(name);
     let new_file = decided.join(DATABASE);
-    let new_folder = folder_beside(&new_file);
+    let new_archive = decided.join(ARCHIVE);
     let parent = store.parent().unwrap_or(store);
     if new_file.exists() {
         // While the new file waits, what has the store's name is the old one.
@@ -191,10 +195,18 @@ fn finish(store: &Path, report: &mut dyn FnMut()) -> Result<(), StoreError> {
             move_if_there(&beside(store, suffix), &beside(&kept, suffix))?;
             report();
         }
-        if new_folder.exists() {
-            move_if_there(&folder_beside(store), &folder_beside(&kept))?;
-            report();
-            rename(&new_folder, &folder_beside(store))?;
+        if new_archive.exists() {
+            let (folder, kept_folder) = (folder_beside(store), folder_beside(&kept));
+            if folder.exists() {
+                make_folder(&kept_folder)?;
+            }
+            make_folder(&folder)?;
+            for part in REPLACED {
+                move_if_there(&folder.join(part), &kept_folder.join(part))?;
+                report();
+            }
+            rename(&new_archive, &folder.join("archive"))?;
+            sync(&folder)?;
             report();
         }
         sync(parent)?;

@@ -12,7 +12,7 @@ use duckdb::arrow::array::RecordBatch;
 use duckdb::arrow::datatypes::{Schema, SchemaRef};
 
 use crate::database::{Statement, StatementKind};
-use crate::internals::{asks_about_internals, internals_asked_about};
+use crate::internals::{INFORMATION_SCHEMA, asks_about_internals, internals_asked_about};
 use crate::stop::{StopSignal, Watch};
 use crate::{Store, StoreError};
 
@@ -191,6 +191,11 @@ fn check_functions(connection: &Connection, sql: &str, limits: &Limits) -> Resul
             "{name} is not allowed here: queries read the store's own tables, views and macros, no files"
         )))
     };
+    if !limits.internals && is_analyzed(sql) {
+        return Err(StoreError::Refused(
+            "EXPLAIN ANALYZE is not allowed here: it names the files that it read; EXPLAIN shows the plan".into(),
+        ));
+    }
     let tree: String = connection.query_row("SELECT json_serialize_sql(?)", [explained_or_whole(sql)], |row| {
         row.get(0)
     })?;
@@ -201,7 +206,8 @@ fn check_functions(connection: &Connection, sql: &str, limits: &Limits) -> Resul
             return refused("PRAGMA");
         }
         let mut words = sql.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-        return match words.find(|word| is_outside(word) || !limits.internals && asks_about_internals(word)) {
+        let tells = |word: &str| asks_about_internals(word) || word.eq_ignore_ascii_case(INFORMATION_SCHEMA);
+        return match words.find(|word| is_outside(word) || !limits.internals && tells(word)) {
             Some(word) => refused(word),
             None => Ok(()),
         };
@@ -236,7 +242,7 @@ fn is_outside(function: &str) -> bool {
         || name.ends_with("_scan_dumb")
         || matches!(
             name.as_str(),
-            "glob" | "query" | "query_table" | "checkpoint" | "force_checkpoint"
+            "glob" | "query" | "query_table" | "json_execute_serialized_sql" | "checkpoint" | "force_checkpoint"
         )
 }
 
@@ -290,6 +296,16 @@ fn explained(sql: &str) -> &str {
     }
 }
 
+/// Whether an EXPLAIN runs what it explains: `EXPLAIN ANALYZE …`, or the option in parentheses. In doubt it does.
+fn is_analyzed(sql: &str) -> bool {
+    let Some(rest) = after_word(sql, "explain") else {
+        return false;
+    };
+    // Options may hold comments, which may hold brackets.
+    let may_have_options = skip_blank(rest).starts_with('(');
+    after_word(rest, "analyze").is_some() || may_have_options && rest.to_ascii_lowercase().contains("analyze")
+}
+
 /// The text behind a leading keyword in any case, with white space and comments before it.
 fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let text = skip_blank(text);
@@ -328,5 +344,20 @@ mod tests {
         );
         assert_eq!(explained("EXPLAIN (SELECT 1)").trim(), "(SELECT 1)");
         assert_eq!(explained("EXPLAINED").trim(), "");
+    }
+
+    #[test]
+    fn what_is_run_to_be_explained_is_told_from_what_is_only_planned() {
+        for sql in [
+            "EXPLAIN ANALYZE SELECT 1",
+            "/* a */ explain -- b\n analyze SELECT 1",
+            "EXPLAIN (FORMAT json, Analyze) SELECT 1",
+            "EXPLAIN (FORMAT json /* ) */, ANALYZE) SELECT 1",
+        ] {
+            assert!(is_analyzed(sql), "{sql}");
+        }
+        for sql in ["EXPLAIN SELECT 1", "EXPLAIN (FORMAT json) SELECT 1", "SELECT 'analyze'"] {
+            assert!(!is_analyzed(sql), "{sql}");
+        }
     }
 }

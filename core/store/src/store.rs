@@ -12,7 +12,7 @@ use crate::log_file::{self, LOGS, LogState};
 use crate::memory::Memory;
 use crate::sandboxes::Sandboxes;
 use crate::schema::{self, Lifetime, SCHEMA_VERSION, quoted};
-use crate::{StoreError, restore};
+use crate::{StoreError, restore, truncation};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Store {
     pub(crate) memory: Memory,
     /// Grows with every change of what is stored; see [`Store::version`].
     pub(crate) version: AtomicU64,
+    /// The file's length when it was last looked at; see `truncation.rs`.
+    pub(crate) length: AtomicU64,
     /// Held by whoever archives, deletes, compacts or backs up: one at a time.
     pub(crate) care: Mutex<()>,
     pub(crate) path: PathBuf,
@@ -77,6 +79,7 @@ impl Store {
         let path = std::path::absolute(path).map_err(|source| file_error(path, source))?;
         restore::finish_interrupted(&path)?;
         Self::check_logs(&path)?;
+        truncation::check_closed(&path)?;
         Self::start(path.clone(), path, settings, false)
     }
 
@@ -130,6 +133,7 @@ impl Store {
             sandboxes: Sandboxes::default(),
             memory: Memory::default(),
             version: AtomicU64::new(1),
+            length: AtomicU64::new(0),
             care: Mutex::new(()),
             path,
             original,

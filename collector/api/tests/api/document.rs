@@ -279,3 +279,22 @@ async fn the_type_of_a_problem_leads_to_a_word_on_it() {
     );
     server.get("/problems/nosuch").await.problem(404, "not-found");
 }
+
+#[tokio::test]
+async fn what_a_caller_is_told_who_is_not_let_in_is_documented_too() {
+    let server = server::of(sample::store_of(&[]));
+    let document = server.found("/openapi.json").await.to_string();
+    let kinds = flockscope_security::problem_kinds();
+    assert!(kinds.iter().any(|kind| kind.name == "unknown-host"), "{kinds:?}");
+    for kind in kinds {
+        let page = server.get(&format!("/problems/{}", kind.name)).await;
+        assert_eq!(page.status, 200, "{kind:?}");
+        let text = page.text();
+        assert!(text.starts_with(kind.title), "{kind:?}: {text}");
+        assert!(
+            text.contains(&format!("HTTP status {}", kind.status)),
+            "{kind:?}: {text}"
+        );
+        assert!(document.contains(kind.name), "{kind:?}");
+    }
+}

@@ -151,6 +151,9 @@ const ESCAPES: &[&str] = &[
     "FROM query('FROM read_blob(''{store}'')')",
     "FROM query('SELECT 1')",
     "FROM query_table('spans')",
+    "FROM json_execute_serialized_sql(json_serialize_sql('FROM duckdb_databases()'))",
+    "SELECT * FROM Json_Execute_Serialized_SQL(json_serialize_sql('FROM read_blob(''{store}'')'))",
+    "PRAGMA json_execute_serialized_sql('x')",
     "SELECT * FROM read_text('{inside}/../../../../../../../../etc/passwd')",
     "SELECT * FROM arrow_scan(1::POINTER, 2::POINTER, 3::POINTER)",
     "FROM arrow_scan_dumb(1::POINTER, 2::POINTER, 3::POINTER)",
@@ -178,6 +181,11 @@ const ESCAPES: &[&str] = &[
     "FROM duckdb_temporary_files()",
     "FROM duckdb_logs",
     "SELECT sql FROM duckdb_views()",
+    "FROM information_schema.views",
+    "SELECT view_definition FROM memory.Information_Schema.\"VIEWS\"",
+    "PIVOT information_schema.views ON table_name USING first(view_definition)",
+    "EXPLAIN ANALYZE SELECT count(*) FROM spans",
+    "explain (format json, analyze) FROM spans",
     "SELECT sql FROM sqlite_master",
     "SELECT definition FROM pg_catalog.pg_views",
     "SELECT write_log('x')",
@@ -280,4 +288,97 @@ async fn what_only_reads_is_still_allowed() {
             .await;
         assert_eq!(answer.status.as_u16(), 200, "{query}: {}", answer.text());
     }
+}
+
+/// Queries about the relations, functions and plans of DuckDB. `{x}` is a query on the spans, which reads the archive.
+const ABOUT_ITSELF: &[&str] = &[
+    "EXPLAIN {x}",
+    "EXPLAIN ANALYZE {x}",
+    "EXPLAIN (FORMAT json) {x}",
+    "EXPLAIN (ANALYZE, FORMAT json) {x}",
+    "EXPLAIN (FORMAT graphviz) {x}",
+    "EXPLAIN (FORMAT html) {x}",
+    "SELECT json_serialize_plan('{x}')",
+    "SELECT json_serialize_plan('{x}', optimize := true)",
+    "SELECT json_serialize_sql('{x}')",
+    "FROM json_execute_serialized_sql(json_serialize_sql('FROM duckdb_settings()'))",
+    "FROM json_execute_serialized_sql(json_serialize_sql('FROM duckdb_databases()'))",
+    "FROM information_schema.views",
+    "FROM information_schema.tables",
+    "FROM information_schema.columns",
+    "FROM information_schema.schemata",
+    "SELECT view_definition FROM INFORMATION_SCHEMA.\"VIEWS\"",
+    "FROM pg_catalog.pg_class",
+    "FROM pg_catalog.pg_database",
+    "FROM pg_catalog.pg_proc",
+    "SHOW ALL TABLES",
+    "SHOW TABLES",
+    "SHOW DATABASES",
+    "SHOW spans",
+    "DESCRIBE spans",
+    "SUMMARIZE spans",
+    "FROM pragma_show('spans')",
+    "FROM pragma_table_info('spans')",
+    "FROM pragma_storage_info('stored_spans')",
+    "SELECT current_query(), current_database(), current_schema(), version()",
+    "SELECT filename FROM spans",
+    "SELECT s.filename FROM spans s",
+    "SELECT COLUMNS('file.*') FROM spans",
+    "SELECT pg_get_viewdef(1)",
+    "SELECT spans FROM spans LIMIT 1",
+];
+
+#[tokio::test]
+async fn nothing_that_duckdb_says_of_itself_tells_where_the_files_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = on_disk(folder.path());
+    let archived = server
+        .store
+        .archive(chrono::NaiveDate::from_ymd_opt(2100, 1, 1).expect("a day"), |_| {});
+    assert!(!archived.expect("archived").is_empty(), "queries read no file");
+    let place = folder.path().display().to_string();
+    let mut queries: Vec<String> = ABOUT_ITSELF
+        .iter()
+        .map(|query| query.replace("{x}", "SELECT name FROM spans WHERE duration_ms >= 0"))
+        .collect();
+    // Every relation and every function without parameters that DuckDB has.
+    let all = flockscope_store::Limits {
+        rows: 100_000,
+        ..flockscope_store::Limits::default()
+    };
+    let found = server.store.sql(
+        "SELECT DISTINCT query FROM (
+             SELECT 'FROM ' || schema_name || '.' || view_name AS query FROM duckdb_views()
+             UNION ALL SELECT CASE WHEN function_type IN ('table', 'table_macro', 'pragma') THEN 'FROM \"' ELSE 'SELECT \"' END
+                 || function_name || '\"()' FROM duckdb_functions() WHERE len(parameters) = 0
+         ) ORDER BY query",
+        &all,
+    );
+    let found = found.expect("an answer");
+    for batch in &found.batches {
+        let texts = flockscope_store::arrow::array::AsArray::as_string::<i32>(batch.column(0));
+        queries.extend(texts.iter().flatten().map(str::to_owned));
+    }
+    assert!(queries.len() > 150, "{}", queries.len());
+    let mut telling = Vec::new();
+    let mut answered = 0;
+    for query in &queries {
+        let answer = server
+            .send(viewer(), post("/api/v1/sql", &json!({ "query": query })))
+            .await;
+        let text = answer.text();
+        answered += u32::from(answer.status.is_success());
+        let tells = [place.as_str(), "store.duckdb", ".parquet", "temp_directory"]
+            .iter()
+            .any(|word| text.contains(word));
+        if tells {
+            telling.push(format!("{query}: {} {:.400}", answer.status, text));
+        }
+    }
+    assert!(answered > 50, "only {answered} of {} are answered", queries.len());
+    println!(
+        "{} queries about DuckDB itself, {answered} answered, none tells a path",
+        queries.len()
+    );
+    assert!(telling.is_empty(), "{} tell:\n{}", telling.len(), telling.join("\n"));
 }

@@ -134,6 +134,8 @@ pub struct OnwardCounters {
     pub retries: u64,
     /// Of the circuit breaker.
     pub breaker: BreakerState,
+    /// Why the last request failed, until one is answered.
+    pub trouble: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -145,6 +147,7 @@ pub(crate) struct OnwardMeters {
     dropped_spans: Count,
     unexportable_spans: Count,
     retries: Count,
+    trouble: Mutex<Option<String>>,
 }
 
 /// The consumer of spans that sends them on.
@@ -244,6 +247,7 @@ impl Onward {
             unexportable_spans: self.onward.unexportable_spans.get(),
             retries: self.onward.retries.get(),
             breaker: self.breaker.state(),
+            trouble: self.onward.trouble.lock().clone(),
         }
     }
 

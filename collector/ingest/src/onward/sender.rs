@@ -56,6 +56,10 @@ impl Sender {
             } else {
                 Some(transport.send(export.request, self.timeout).await)
             };
+            *self.onward.trouble.lock() = match &outcome {
+                Some(Outcome::Failed { message, .. }) => Some(message.clone()),
+                _ => None,
+            };
             match outcome {
                 None => {}
                 Some(Outcome::Taken { rejected, message }) => {

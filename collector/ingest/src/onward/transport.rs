@@ -215,7 +215,9 @@ fn of_status(status: &Status) -> Outcome {
         // Not an answer: the connection failed.
         _ => status.source().is_some(),
     };
-    let message = format!("{:?}: {}", status.code(), bounded(status.message()));
+    // Where there was no answer, the causes say why: `transport error` alone helps nobody.
+    let said = status.source().map_or_else(|| bounded(status.message()), words);
+    let message = format!("{:?}: {said}", status.code());
     if may_pass {
         Outcome::Failed { message, after }
     } else {

@@ -79,6 +79,11 @@ async fn a_kill_loses_nothing_that_was_acknowledged() {
     assert!(lost.is_empty(), "lost: {lost:?}");
     assert!(times.values().all(|count| *count == 1));
     assert_eq!(ingest.counters().log.damaged_segments, 0);
+    println!(
+        "{KILLS} kills: {} spans acknowledged, {} in the log, 0 lost",
+        acknowledged.len(),
+        times.len()
+    );
 }
 
 /// The process that is killed. Its sink takes nothing, so that all must be in the log.

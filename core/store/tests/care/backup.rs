@@ -101,6 +101,27 @@ fn a_restore_over_a_store_must_be_asked_for_and_can_be_undone() {
 }
 
 #[test]
+fn a_restore_leaves_what_is_not_of_the_store_in_its_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s.duckdb");
+    let backup = folder.path().join("s.duckdb.d/backups/one");
+    let store = open(&path);
+    store.ingest(&batch("a", 100, 100)).expect("stored");
+    std::fs::create_dir(folder.path().join("s.duckdb.d/backups")).expect("a folder");
+    store.backup(&backup, silent).expect("backed up");
+    drop(store);
+    // As the core process keeps its log there.
+    let log = folder.path().join("s.duckdb.d/ingest/00000001.spans");
+    std::fs::create_dir_all(log.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&log, "accepted, not stored yet").expect("written");
+    for _ in 0..2 {
+        restore(&backup, &path, true, silent).expect("restored");
+        assert_eq!(std::fs::read(&log).expect("still there"), b"accepted, not stored yet");
+        assert_eq!(count(&open(&path)), 100);
+    }
+}
+
+#[test]
 fn a_damaged_backup_changes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s.duckdb");

@@ -230,7 +230,7 @@ fn a_restore_is_done_or_not_done() {
             assert_whole(&path, &now, &format!("step {step}"));
         },
     );
-    assert_eq!(steps, 12);
+    assert_eq!(steps, 13);
 }
 
 /// Stores batches, moves days in and out of the archive, and rewrites the file; writes down each batch that was
