@@ -260,6 +260,9 @@ fn from(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: &Clause
             }
             found
         }
+        Some(using) if clause.kind == ClauseKind::Pivot && tree.is(using, "using") && !ends_operand(tree, previous) => {
+            expressions::values(cursor, scopes, select, ClauseKind::Select)
+        }
         _ if tree.is(previous, "as") => Vec::new(),
         _ => {
             let mut found = scored(words::JOINS, 0);
@@ -397,7 +400,7 @@ pub(super) fn ends_operand(tree: &Tree<'_>, token: usize) -> bool {
         Some(TokenKind::Word) => {
             let word = tree.text_of(token);
             let operator = [
-                "like", "ilike", "is", "glob", "similar", "by", "distinct", "between", "escape", "collate", "if",
+                "like", "ilike", "is", "glob", "similar", "by", "distinct", "between", "escape", "collate", "if", "set",
             ];
             tree.is_any(token, &["end", "null", "true", "false", "all", "desc", "asc"])
                 || (!is_reserved(word) && !tree.is_any(token, &operator))

@@ -56,7 +56,14 @@ pub(super) fn read(tree: &Tree<'_>, select: usize) -> Vec<Source> {
         .unwrap_or_default();
     for clause in clauses {
         if matches!(clause.kind, ClauseKind::From | ClauseKind::Into | ClauseKind::Pivot) {
+            let before = sources.len();
             read_list(tree, clause.content.clone(), &mut sources, 0);
+            // `INSERT INTO t (a, b)` calls nothing.
+            for source in sources.iter_mut().skip(before) {
+                if let (ClauseKind::Into, SourceKind::Function(name)) = (clause.kind, &source.kind) {
+                    source.kind = SourceKind::Table(*name);
+                }
+            }
         }
     }
     if let Some(first) = tree.selects.get(select).map(|select| select.tokens.start)

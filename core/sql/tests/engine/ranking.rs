@@ -6,7 +6,7 @@ use crate::support::{completions, is_wanted};
 const TASKS: &str = include_str!("../data/tasks.txt");
 
 /// The mean reciprocal rank that was reached, less a little.
-const FLOOR: f64 = 0.94;
+const FLOOR: f64 = 0.945;
 
 #[test]
 fn the_wanted_item_stands_at_the_top() {

@@ -286,3 +286,65 @@ fn windows_and_filters_know_their_words() {
     check("FROM spans QUALIFY ro$0", &["row_number"]);
     check("SELECT CASE WHEN true $0 FROM spans", &["THEN"]);
 }
+
+#[test]
+fn other_statements_know_their_tables_and_columns() {
+    check("PIVOT sp$0", &["spans"]);
+    check("PIVOT spans ON sta$0", &["status_code"]);
+    check("PIVOT spans ON service USING co$0", &["count"]);
+    check("INSERT INTO trace_times (m$0", &["+min_start", "+max_start"]);
+    check("DESCRIBE sp$0", &["spans"]);
+    check("UPDATE trace_times SET m$0", &["+min_start"]);
+    check("DELETE FROM trace_times WHERE min$0", &["min_start"]);
+    check("EXPLAIN ANALYZE SELECT $0 FROM trace_times", &["trace_id", "-service"]);
+    check("CREATE TABLE x AS SELECT mi$0 FROM trace_times", &["min_start"]);
+    check("COPY (SELECT mi$0 FROM trace_times) TO 'x.csv'", &["min_start"]);
+}
+
+#[test]
+fn line_ends_and_letters_of_any_kind_keep_the_places_right() {
+    for (fixture, expected) in [
+        (
+            "SELECT '🐦', größe.ser$0\r\nFROM spans größe\r\n",
+            "SELECT '🐦', größe.service\r\nFROM spans größe\r\n",
+        ),
+        (
+            "-- é\r\nSELECT 1 FROM spans WHERE 'ü' = '🐦'\r\n  AND ser$0 = 'é'",
+            "-- é\r\nSELECT 1 FROM spans WHERE 'ü' = '🐦'\r\n  AND service = 'é'",
+        ),
+        (
+            "WITH größe AS (SELECT service FROM spans) SELECT ser$0 FROM GRÖSSE, größe",
+            "WITH größe AS (SELECT service FROM spans) SELECT service FROM GRÖSSE, größe",
+        ),
+    ] {
+        assert_eq!(accept(fixture, "service"), expected);
+    }
+}
+
+#[test]
+fn an_open_quote_does_not_swallow_what_follows() {
+    for (fixture, expected) in [
+        (
+            "SELECT 1 FROM spans WHERE service = 'Ag$0\r\nGROUP BY ALL",
+            "SELECT 1 FROM spans WHERE service = 'Agent'\r\nGROUP BY ALL",
+        ),
+        (
+            "SELECT 1 FROM spans WHERE service = 'Ag$0 AND name = 'x' -- it's",
+            "SELECT 1 FROM spans WHERE service = 'Agent' AND name = 'x' -- it's",
+        ),
+        (
+            "SELECT 1 FROM spans WHERE service = 'Ag$0'; SELECT 'x'",
+            "SELECT 1 FROM spans WHERE service = 'Agent'; SELECT 'x'",
+        ),
+        (
+            "SELECT 1 FROM spans WHERE service = '$0'",
+            "SELECT 1 FROM spans WHERE service = 'Agent'",
+        ),
+        (
+            "SELECT 1 FROM spans WHERE service IN ('Flock', 'Ag$0)",
+            "SELECT 1 FROM spans WHERE service IN ('Flock', 'Agent')",
+        ),
+    ] {
+        assert_eq!(accept(fixture, "'Agent'"), expected);
+    }
+}

@@ -19,10 +19,10 @@ fn unmarked(line: &str) -> (String, Vec<(usize, String)>) {
     (plain, wanted)
 }
 
-/// Types every statement between two others, and says at which letter a wanted item was missing.
-fn missing(before: &str, after: &str) -> Vec<String> {
+/// Types every `step`th statement between two others, and says at which letter a wanted item was missing.
+fn missing(before: &str, after: &str, step: usize) -> Vec<String> {
     let mut missing = Vec::new();
-    for line in STATEMENTS.lines() {
+    for line in STATEMENTS.lines().step_by(step) {
         let (statement, wanted) = unmarked(line);
         for (end, letter) in statement.char_indices() {
             let end = end + letter.len_utf8();
@@ -48,7 +48,7 @@ fn missing(before: &str, after: &str) -> Vec<String> {
 #[test]
 fn each_wanted_item_is_offered_from_its_first_letter_to_its_last() {
     assert!(STATEMENTS.lines().count() >= 60);
-    let missing = missing("", "");
+    let missing = missing("", "", 1);
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
@@ -57,6 +57,7 @@ fn other_statements_around_it_change_nothing() {
     let missing = missing(
         "SELECT 'größe; 🐦', $$;$$ -- ;\r\n;\r\n",
         "\n;\nSELECT 'it''s' FROM traces();",
+        3,
     );
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
