@@ -93,3 +93,23 @@ fn the_relation_spans_has_every_flock_column_under_its_name_and_type() {
     }
     assert!(Limits::default().time == Duration::from_secs(30) && Limits::default().rows == 10_000);
 }
+
+/// SQL completion knows the columns without a store, and so has a list of its own.
+#[test]
+fn completion_knows_the_columns_of_spans_and_every_analysis() {
+    let catalog = flockscope_sql::Catalog::builtin();
+    let spans = catalog.relation("spans").expect("the view");
+    let columns = spans
+        .columns
+        .iter()
+        .map(|column| (column.name.as_str(), column.data_type.as_str()));
+    assert_eq!(columns.collect::<Vec<_>>(), SPAN_COLUMNS.to_vec());
+    let macros: Vec<&str> = catalog.macros.iter().map(|found| found.name.as_str()).collect();
+    for analysis in flockscope_analytics::all() {
+        assert!(
+            macros.contains(&analysis.name),
+            "{} is not among {macros:?}",
+            analysis.name
+        );
+    }
+}
