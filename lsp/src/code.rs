@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::positions::{offset, range};
 use crate::server::{Server, now};
-use crate::{hover, lens};
+use crate::hover::Around;
+use crate::{calls, hover, lens};
 
 /// The command of a lens: the editor's extension shows the trace. Its argument is the trace's id.
 pub(crate) const OPEN_TRACE: &str = "flockscope.openTrace";
@@ -27,7 +28,7 @@ struct LensData {
 
 impl Server {
     /// Tells the workspace of the text as the editor has it. Returns its path.
-    fn up_to_date(&mut self, url: &Url) -> Option<PathBuf> {
+    pub(crate) fn up_to_date(&mut self, url: &Url) -> Option<PathBuf> {
         let document = self.documents.get_mut(url)?;
         let path = document.path.clone()?;
         if std::mem::take(&mut document.is_new) {
@@ -112,7 +113,8 @@ impl Server {
     pub(crate) fn hover(&mut self, params: &HoverParams) -> Option<Hover> {
         let at = &params.text_document_position_params;
         let url = &at.text_document.uri;
-        if let Some(hover) = self.sql(url, |sql| sql.hover(at.position)) {
+        let of_text = self.sql(url, |sql| sql.hover(at.position));
+        if let Some(hover) = of_text.or_else(|| self.settings(url, |settings| settings.hover(at.position))) {
             return hover;
         }
         let path = self.up_to_date(url)?;
@@ -122,7 +124,12 @@ impl Server {
         let found = ids.iter().find_map(|id| {
             let function = self.workspace.function(*id)?;
             let figures = self.figures.of(*id, &self.matches)?;
-            Some(hover::markdown(&function, &figures, now()))
+            let names = calls::span_names(*id, &self.figures, &self.matches);
+            let around = Around {
+                callers: self.edges.callers(&names),
+                callees: self.edges.callees(&names),
+            };
+            Some(hover::markdown(&function, &figures, &around, now()))
         });
         Some(Hover {
             contents: HoverContents::Markup(MarkupContent {
@@ -134,7 +141,7 @@ impl Server {
     }
 
     /// The functions that are meant at a byte: the one whose name stands there, or those that are called there.
-    fn meant(&self, path: &Path, offset: u32) -> Option<(Vec<FunctionId>, std::ops::Range<u32>)> {
+    pub(crate) fn meant(&self, path: &Path, offset: u32) -> Option<(Vec<FunctionId>, std::ops::Range<u32>)> {
         if let Some(function) = self.workspace.function_at(path, offset) {
             let name = &function.definition.name_range;
             if name.start <= offset && offset <= name.end {

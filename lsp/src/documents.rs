@@ -7,6 +7,28 @@ use async_lsp::lsp_types::{TextDocumentContentChangeEvent, Url};
 use line_index::LineIndex;
 
 use crate::positions::{Encoding, offset};
+use crate::settings::Form;
+
+/// What is known of a text by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Source code, or nothing of ours.
+    Code,
+    Sql,
+    Settings(Form),
+}
+
+impl Kind {
+    fn of(url: &Url, language: &str) -> Self {
+        if let Some(form) = Form::of(url.path()) {
+            Self::Settings(form)
+        } else if language.eq_ignore_ascii_case("sql") || url.path().ends_with(".sql") {
+            Self::Sql
+        } else {
+            Self::Code
+        }
+    }
+}
 
 /// A text that the editor has open, as it is there.
 #[derive(Debug)]
@@ -15,8 +37,7 @@ pub(crate) struct Document {
     pub(crate) path: Option<PathBuf>,
     pub(crate) text: String,
     pub(crate) lines: LineIndex,
-    /// Whether it is SQL.
-    pub(crate) is_sql: bool,
+    pub(crate) kind: Kind,
     /// Whether it changed since the workspace was told.
     pub(crate) is_new: bool,
 }
@@ -26,7 +47,7 @@ impl Document {
         Self {
             path: url.to_file_path().ok(),
             lines: LineIndex::new(&text),
-            is_sql: language.eq_ignore_ascii_case("sql") || url.path().ends_with(".sql"),
+            kind: Kind::of(url, language),
             text,
             is_new: true,
         }

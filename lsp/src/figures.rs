@@ -1,6 +1,6 @@
 //! What is known of the functions' spans: a snapshot of the store, and what of it is about one function.
 
-use flockscope_functions::{Evidence, FunctionId, Matches, Observed, Tier, Workspace};
+use flockscope_functions::{Evidence, FunctionId, Matches, Observed, ObservedId, Tier, Workspace};
 use flockscope_model::rows::FunctionRow;
 
 /// Rows of the analysis `functions`, as they were at one time.
@@ -39,6 +39,12 @@ impl Figures {
     /// Start of the latest span of all.
     pub(crate) fn latest(&self) -> Option<i64> {
         self.rows.iter().map(|row| row.last_time).max()
+    }
+
+    /// The operations whose spans have a name.
+    pub(crate) fn of_name(&self, name: &str) -> impl Iterator<Item = ObservedId> {
+        let named = self.observed.iter().filter(move |observed| observed.name == name);
+        named.map(|observed| observed.id)
     }
 
     /// What is known of one function; `None`: nothing was seen.

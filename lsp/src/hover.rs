@@ -2,6 +2,7 @@
 
 use flockscope_functions::{Evidence, Function, Tier};
 
+use crate::calls::Edge;
 use crate::figures::{FunctionFigures, Percentile};
 use crate::lens::percentile;
 use crate::markdown::{code, escaped};
@@ -10,8 +11,22 @@ use crate::words;
 /// Rows of a table by class.
 const MOST_CLASSES: usize = 8;
 
+/// Callers and callees that are named.
+const MOST_EDGES: usize = 5;
+
+/// Who called a function, and whom it called.
+pub(crate) struct Around<'a> {
+    pub(crate) callers: Vec<Edge<'a>>,
+    pub(crate) callees: Vec<Edge<'a>>,
+}
+
 /// Markdown about a function whose spans were seen.
-pub(crate) fn markdown(function: &Function<'_>, figures: &FunctionFigures<'_>, now: i64) -> String {
+pub(crate) fn markdown(
+    function: &Function<'_>,
+    figures: &FunctionFigures<'_>,
+    around: &Around<'_>,
+    now: i64,
+) -> String {
     let mut out = format!(
         "**{}** · {}",
         escaped(&function.qualified_name),
@@ -89,6 +104,20 @@ pub(crate) fn markdown(function: &Function<'_>, figures: &FunctionFigures<'_>, n
             words::ago(time, now),
             code(row.last_error_trace_id.as_deref().unwrap_or_default()),
         );
+    }
+    for (title, edges) in [("called by", &around.callers), ("calls", &around.callees)] {
+        if edges.is_empty() {
+            continue;
+        }
+        let named = edges.iter().take(MOST_EDGES).map(|edge| {
+            let figures = format!("{}, p95 {}", words::count(edge.row.calls), words::duration(edge.row.p95_ms));
+            format!("{} ({figures})", code(edge.name))
+        });
+        out += &format!("- {title}: {}", named.collect::<Vec<_>>().join(", "));
+        if edges.len() > MOST_EDGES {
+            out += &format!(" and {} more", edges.len() - MOST_EDGES);
+        }
+        out.push('\n');
     }
     let sum = |of: fn(&flockscope_model::rows::FunctionRow) -> i64| figures.rows.iter().map(|row| of(row)).sum::<i64>();
     let (input, output) = (sum(|row| row.input_tokens), sum(|row| row.output_tokens));

@@ -3,6 +3,7 @@
 //! Start at [`serve`]. [`server`] holds the state, [`routes`] says which handler answers what; nothing that a keystroke waits for
 //! asks a database: figures come from a snapshot ([`figures`]) that a task of its own keeps up to date ([`traces`]).
 
+mod calls;
 mod catalog;
 mod code;
 mod documents;
@@ -13,6 +14,7 @@ mod markdown;
 mod positions;
 mod routes;
 mod server;
+mod settings;
 mod sql;
 mod traces;
 mod words;

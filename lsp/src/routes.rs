@@ -8,7 +8,7 @@ use async_lsp::lsp_types::notification::{
     DidSaveTextDocument, Initialized, SetTrace,
 };
 use async_lsp::lsp_types::request::{
-    CodeActionRequest, CodeLensRequest, CodeLensResolve, Completion, DocumentSymbolRequest, FoldingRangeRequest,
+    CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare, CodeActionRequest, CodeLensRequest, CodeLensResolve, Completion, DocumentSymbolRequest, FoldingRangeRequest,
     Formatting, GotoDefinition, HoverRequest, Initialize, References, Rename, SemanticTokensFullRequest, Shutdown,
     SignatureHelpRequest,
 };
@@ -16,8 +16,9 @@ use async_lsp::lsp_types::{CompletionResponse, DocumentSymbolResponse, GotoDefin
 use async_lsp::router::Router;
 
 use crate::Options;
+use crate::documents::Kind;
 use crate::server::{Check, FRESH, Loaded, Looked, Server, Tick, now};
-use crate::traces::{CatalogRead, News, Sign};
+use crate::traces::{CatalogRead, EdgesRead, News, Sign};
 
 /// All handlers around the state.
 pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
@@ -43,8 +44,24 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .request::<Completion, _>(|server, params| {
             let at = params.text_document_position;
             let has_snippets = server.has_snippets;
-            let list = server.sql(&at.text_document.uri, |sql| sql.completion(at.position, has_snippets));
+            let url = &at.text_document.uri;
+            let list = server
+                .sql(url, |sql| sql.completion(at.position, has_snippets))
+                .or_else(|| server.settings(url, |settings| settings.completion(at.position)));
             async move { Ok(list.map(CompletionResponse::List)) }
+        })
+        .request::<CallHierarchyPrepare, _>(|server, params| {
+            let at = params.text_document_position_params;
+            let items = server.call_hierarchy(&at.text_document.uri, at.position);
+            async move { Ok(items) }
+        })
+        .request::<CallHierarchyIncomingCalls, _>(|server, params| {
+            let calls = server.incoming_calls(&params.item);
+            async move { Ok(calls) }
+        })
+        .request::<CallHierarchyOutgoingCalls, _>(|server, params| {
+            let calls = server.outgoing_calls(&params.item);
+            async move { Ok(calls) }
         })
         .request::<SignatureHelpRequest, _>(|server, params| {
             let at = params.text_document_position_params;
@@ -113,7 +130,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .notification::<DidCloseTextDocument>(|server, params| {
             let url = params.text_document.uri;
             let closed = server.documents.close(&url);
-            if closed.as_ref().is_some_and(|document| document.is_sql) {
+            if closed.as_ref().is_some_and(|document| document.kind != Kind::Code) {
                 server.publish(url, Vec::new());
             }
             if let Some(path) = closed.and_then(|document| document.path) {
@@ -151,6 +168,10 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .event::<CatalogRead>(|server, CatalogRead(catalog)| {
             server.catalog = catalog;
             server.check_all();
+            ControlFlow::Continue(())
+        })
+        .event::<EdgesRead>(|server, EdgesRead(edges)| {
+            server.edges = edges;
             ControlFlow::Continue(())
         })
         .event::<Check>(|server, Check(url)| {

@@ -10,7 +10,7 @@ use async_lsp::ClientSocket;
 use async_lsp::lsp_types::notification::{LogMessage, PublishDiagnostics};
 use async_lsp::lsp_types::request::{CodeLensRefresh, RegisterCapability};
 use async_lsp::lsp_types::{
-    CodeActionProviderCapability, CodeLensOptions, CompletionOptions, Diagnostic,
+    CallHierarchyServerCapability, CodeActionProviderCapability, CodeLensOptions, CompletionOptions, Diagnostic,
     DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, FoldingRangeProviderCapability, GlobPattern,
     HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf,
     PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
@@ -24,9 +24,11 @@ use sha2::{Digest, Sha256};
 use tokio::task::AbortHandle;
 
 use crate::Options;
-use crate::documents::Documents;
+use crate::calls::Edges;
+use crate::documents::{Documents, Kind};
 use crate::figures::Figures;
 use crate::positions::Encoding;
+use crate::settings::SettingsText;
 use crate::sql::{Sql, TOKEN_TYPES};
 use crate::traces;
 
@@ -51,6 +53,7 @@ pub(crate) struct Server {
     pub(crate) workspace: Workspace,
     pub(crate) figures: Arc<Figures>,
     pub(crate) matches: Matches,
+    pub(crate) edges: Arc<Edges>,
     /// What SQL completion knows.
     pub(crate) catalog: Catalog,
     pub(crate) has_snippets: bool,
@@ -88,6 +91,7 @@ impl Server {
             workspace: Workspace::default(),
             figures: Arc::default(),
             matches: Matches::default(),
+            edges: Arc::default(),
             catalog: Catalog::builtin(),
             checks: HashMap::new(),
             is_unmatched: false,
@@ -134,7 +138,7 @@ impl Server {
                 }),
                 hover_provider: Some(HoverProviderCapability::Simple(true)),
                 completion_provider: Some(CompletionOptions {
-                    trigger_characters: Some([".", "'", "(", "\"", ">", " "].map(str::to_owned).to_vec()),
+                    trigger_characters: Some([".", "'", "(", "\"", ">", " ", "="].map(str::to_owned).to_vec()),
                     ..CompletionOptions::default()
                 }),
                 signature_help_provider: Some(SignatureHelpOptions {
@@ -144,6 +148,7 @@ impl Server {
                 code_action_provider: Some(CodeActionProviderCapability::Simple(true)),
                 document_symbol_provider: Some(OneOf::Left(true)),
                 folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
+                call_hierarchy_provider: Some(CallHierarchyServerCapability::Simple(true)),
                 definition_provider: Some(OneOf::Left(true)),
                 references_provider: Some(OneOf::Left(true)),
                 rename_provider: Some(OneOf::Left(true)),
@@ -289,7 +294,7 @@ impl Server {
 
     /// Asks the SQL engine about a text; nothing for one that is no SQL.
     pub(crate) fn sql<T>(&self, url: &Url, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
-        let document = self.documents.get(url).filter(|document| document.is_sql)?;
+        let document = self.documents.get(url).filter(|document| document.kind == Kind::Sql)?;
         Some(ask(&Sql {
             catalog: &self.catalog,
             text: &document.text,
@@ -298,9 +303,28 @@ impl Server {
         }))
     }
 
-    /// Checks a text of SQL once nothing was typed for a moment.
+    /// Asks about a text of settings; nothing for any other.
+    pub(crate) fn settings<T>(&self, url: &Url, ask: impl FnOnce(&SettingsText<'_>) -> T) -> Option<T> {
+        let document = self.documents.get(url)?;
+        let Kind::Settings(form) = document.kind else {
+            return None;
+        };
+        Some(ask(&SettingsText {
+            form,
+            catalog: &self.catalog,
+            text: &document.text,
+            lines: &document.lines,
+            encoding: self.encoding,
+        }))
+    }
+
+    /// Checks a text once nothing was typed for a moment.
     pub(crate) fn check_soon(&mut self, url: Url) {
-        if self.documents.get(&url).is_none_or(|document| !document.is_sql) {
+        if self
+            .documents
+            .get(&url)
+            .is_none_or(|document| document.kind == Kind::Code)
+        {
             return;
         }
         let (client, checked) = (self.client.clone(), url.clone());
@@ -324,7 +348,8 @@ impl Server {
 
     pub(crate) fn check(&mut self, url: &Url) {
         self.checks.remove(url);
-        if let Some(diagnostics) = self.sql(url, |sql| sql.diagnostics()) {
+        let found = self.sql(url, |sql| sql.diagnostics());
+        if let Some(diagnostics) = found.or_else(|| self.settings(url, |settings| settings.diagnostics())) {
             self.publish(url.clone(), diagnostics);
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_lsp::ClientSocket;
 use async_lsp::lsp_types::notification::LogMessage;
 use async_lsp::lsp_types::{LogMessageParams, MessageType};
-use flockscope_analytics::calls::Window;
+use flockscope_analytics::calls::{Level, Window};
 use flockscope_client::{ClientError, ConnectOptions, Connection, Located, locate};
 use flockscope_model::rows::FunctionRow;
 use flockscope_protocol::Event;
@@ -16,6 +16,7 @@ use flockscope_sql::Catalog;
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::calls::Edges;
 use crate::figures::Figures;
 use crate::{Options, catalog};
 
@@ -34,8 +35,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// The traces were asked, for the main loop.
 pub(crate) struct News(pub(crate) Arc<Figures>);
 
-/// What SQL completion knows of the store was read, for the main loop.
+/// What changes seldom was read, for the main loop: what SQL completion knows of the store.
 pub(crate) struct CatalogRead(pub(crate) Catalog);
+
+/// And who called whom.
+pub(crate) struct EdgesRead(pub(crate) Arc<Edges>);
 
 /// Follows the traces of a workspace until the editor is gone.
 pub(crate) async fn follow(folder: PathBuf, options: Options, client: ClientSocket) {
@@ -101,6 +105,7 @@ async fn follow_located(located: &Located, options: &Options, client: &ClientSoc
         let begun = Instant::now();
         let rows = connection.functions(Window::default()).await?;
         if last_catalog.is_none_or(|last| last.elapsed() > CATALOG_EVERY) {
+            tokio::spawn(read_edges(connection.clone(), client.clone()));
             tokio::spawn(read_catalog(connection.clone(), rows.clone(), client.clone()));
             last_catalog = Some(begun);
         }
@@ -119,6 +124,16 @@ async fn follow_located(located: &Located, options: &Options, client: &ClientSoc
         sleep_until(next.max(Instant::now() + GATHER)).await;
         // What came meanwhile is in the next answer.
         while let Some(Some(_)) = futures_util::FutureExt::now_or_never(events.next()) {}
+    }
+}
+
+async fn read_edges(connection: Connection, client: ClientSocket) {
+    match connection.dependencies(Level::Operation, Window::default()).await {
+        Ok(rows) => {
+            // The editor may be gone.
+            let _ = client.emit(EdgesRead(Arc::new(Edges::new(rows))));
+        }
+        Err(error) => say(&client, MessageType::LOG, &format!("no callers and callees: {error}")),
     }
 }
 

@@ -187,3 +187,50 @@ fn a_client_that_never_answers_and_text_that_is_no_python_hold_nothing_up() {
     client.tell("nobody/knows", json!({}));
     assert_eq!(client.end(), Some(0));
 }
+
+#[test]
+fn callers_and_callees_are_those_that_were_observed() {
+    let project = Project::with_sample();
+    let mut client = start(&project);
+    let (file, text) = (project.path(ENGINES), project.text(ENGINES));
+    client.open(&file, "python", &text);
+    client.lens_when(&file, are_there);
+    let edges = project.sql(
+        "SELECT \"from\", \"to\", calls FROM dependencies(level := 'operation')
+         WHERE \"from\" = 'ResearchEngine.evaluate' ORDER BY calls DESC",
+    );
+    assert!(!edges.is_empty());
+    let (line, column) = place(&text, "class ResearchEngine");
+    let below: String = text.lines().skip(line).map(|line| format!("{line}\n")).collect();
+    let (evaluate, at) = place(&below, "evaluate(");
+    let _ = column;
+    // Who called whom is read a moment after the figures.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let hover = loop {
+        let hover = client.hover(&file, line + evaluate, at + 1);
+        if hover.contains("- calls: ") {
+            break hover;
+        }
+        assert!(std::time::Instant::now() < deadline, "{hover}");
+    };
+    for edge in &edges {
+        let called = format!("`{}` ({}", text_of(edge, "to"), edge["calls"]);
+        assert!(hover.contains(&called), "{called}: {hover}");
+    }
+    let position = json!({"line": line + evaluate, "character": at + 1});
+    let items = client.ask(
+        "textDocument/prepareCallHierarchy",
+        json!({"textDocument": {"uri": address(&file)}, "position": position}),
+    );
+    assert_eq!(items[0]["name"], "ResearchEngine.evaluate", "{items}");
+    let outgoing = client.ask("callHierarchy/outgoingCalls", json!({"item": items[0]}));
+    let lookup = outgoing.as_array().expect("calls").iter().find(|call| call["to"]["name"] == "DeskEngine.lookup");
+    let lookup = lookup.unwrap_or_else(|| panic!("{outgoing}"));
+    let (expected, _) = place(&text, "def lookup");
+    assert_eq!(lookup["to"]["selectionRange"]["start"]["line"], expected);
+    // And back.
+    let incoming = client.ask("callHierarchy/incomingCalls", json!({"item": lookup["to"]}));
+    let back = incoming.as_array().expect("calls").iter().any(|call| call["from"]["name"] == "ResearchEngine.evaluate");
+    assert!(back, "{incoming}");
+    assert_eq!(client.end(), Some(0));
+}

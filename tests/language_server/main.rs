@@ -4,4 +4,5 @@
 mod client;
 mod functions;
 mod project;
+mod settings;
 mod sql;
