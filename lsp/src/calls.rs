@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use async_lsp::lsp_types::{
-    CallHierarchyIncomingCall, CallHierarchyItem, CallHierarchyOutgoingCall, SymbolKind, Url,
-};
+use async_lsp::lsp_types::{CallHierarchyIncomingCall, CallHierarchyItem, CallHierarchyOutgoingCall, SymbolKind, Url};
 use flockscope_functions::{FunctionId, Matches};
 use flockscope_model::rows::DependencyRow;
 use line_index::LineIndex;
@@ -137,7 +135,11 @@ impl Server {
         }
         let item = |function: &FunctionId| {
             let (calls, p95) = sums.get(function)?;
-            let detail = format!("{}, p95 {}", words::counted(*calls, "call", "calls"), words::duration(*p95));
+            let detail = format!(
+                "{}, p95 {}",
+                words::counted(*calls, "call", "calls"),
+                words::duration(*p95)
+            );
             self.call_item(*function, Some(detail))
         };
         order.iter().filter_map(item).collect()

@@ -9,9 +9,9 @@ use async_lsp::{ErrorCode, ResponseError};
 use flockscope_functions::{FunctionId, Workspace};
 use serde::{Deserialize, Serialize};
 
+use crate::hover::Around;
 use crate::positions::{offset, range};
 use crate::server::{Server, now};
-use crate::hover::Around;
 use crate::{calls, hover, lens};
 
 /// The command of a lens: the editor's extension shows the trace. Its argument is the trace's id.

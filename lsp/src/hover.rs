@@ -110,7 +110,11 @@ pub(crate) fn markdown(
             continue;
         }
         let named = edges.iter().take(MOST_EDGES).map(|edge| {
-            let figures = format!("{}, p95 {}", words::count(edge.row.calls), words::duration(edge.row.p95_ms));
+            let figures = format!(
+                "{}, p95 {}",
+                words::count(edge.row.calls),
+                words::duration(edge.row.p95_ms)
+            );
             format!("{} ({figures})", code(edge.name))
         });
         out += &format!("- {title}: {}", named.collect::<Vec<_>>().join(", "));

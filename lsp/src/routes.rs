@@ -8,9 +8,9 @@ use async_lsp::lsp_types::notification::{
     DidSaveTextDocument, Initialized, SetTrace,
 };
 use async_lsp::lsp_types::request::{
-    CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare, CodeActionRequest, CodeLensRequest, CodeLensResolve, Completion, DocumentSymbolRequest, FoldingRangeRequest,
-    Formatting, GotoDefinition, HoverRequest, Initialize, References, Rename, SemanticTokensFullRequest, Shutdown,
-    SignatureHelpRequest,
+    CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare, CodeActionRequest, CodeLensRequest,
+    CodeLensResolve, Completion, DocumentSymbolRequest, FoldingRangeRequest, Formatting, GotoDefinition, HoverRequest,
+    Initialize, References, Rename, SemanticTokensFullRequest, Shutdown, SignatureHelpRequest,
 };
 use async_lsp::lsp_types::{CompletionResponse, DocumentSymbolResponse, GotoDefinitionResponse, SemanticTokensResult};
 use async_lsp::router::Router;

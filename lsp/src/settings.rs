@@ -64,13 +64,15 @@ impl SettingsText<'_> {
         let cursor = offset(self.text, self.lines, at, self.encoding);
         let given = self.line_at(cursor);
         let items = match &given {
-            Some(Given {
-                value: Some(value), ..
-            }) if cursor >= value.start => {
+            Some(Given { value: Some(value), .. }) if cursor >= value.start => {
                 let known = given.as_ref().and_then(|given| self.meaning(given));
                 self.values(known.as_ref(), &(value.start..value.end.max(cursor)))
             }
-            Some(given) => self.names(given.section, &(given.name.start..given.name.end.max(cursor)), given.value.is_some()),
+            Some(given) => self.names(
+                given.section,
+                &(given.name.start..given.name.end.max(cursor)),
+                given.value.is_some(),
+            ),
             None => Vec::new(),
         };
         CompletionList {
@@ -112,9 +114,10 @@ impl SettingsText<'_> {
                 Form::Toml => {
                     let key = format!("{}.{name}", given.section);
                     // An array over several lines, and a table, are read when the process starts.
-                    let is_whole = !(text.starts_with('[') && !text.ends_with(']')) && !text.starts_with('{');
+                    let is_open = text.starts_with('[') && !text.ends_with(']');
+                    let is_table = text.starts_with('{');
                     match check_value(&key, text) {
-                        Err(problem) if is_whole => (DiagnosticSeverity::ERROR, problem.message),
+                        Err(problem) if !is_open && !is_table => (DiagnosticSeverity::ERROR, problem.message),
                         _ => continue,
                     }
                 }
@@ -158,16 +161,25 @@ impl SettingsText<'_> {
     fn line_at(&self, cursor: usize) -> Option<Given<'_>> {
         let line_of = |byte: usize| self.text.get(..byte).map_or(0, |before| before.matches('\n').count());
         let wanted = line_of(cursor);
-        let found = self.given().into_iter().find(|given| line_of(given.name.start) == wanted);
+        let found = self
+            .given()
+            .into_iter()
+            .find(|given| line_of(given.name.start) == wanted);
         found.or_else(|| {
             // An empty line: a name may begin here.
             let start = self.text.get(..cursor)?.rfind('\n').map_or(0, |end| end + 1);
-            let end = self.text.get(cursor..)?.find('\n').map_or(self.text.len(), |end| cursor + end);
+            let end = self
+                .text
+                .get(cursor..)?
+                .find('\n')
+                .map_or(self.text.len(), |end| cursor + end);
             if !self.text.get(start..end)?.trim().is_empty() {
                 return None;
             }
             let headers = self.text.get(..start)?.lines().rev();
-            let header = headers.map(str::trim).find(|line| line.starts_with('[') && line.ends_with(']'));
+            let header = headers
+                .map(str::trim)
+                .find(|line| line.starts_with('[') && line.ends_with(']'));
             let section = header.map_or("", |line| line.trim_matches(['[', ']']).trim());
             Some(Given {
                 section,
@@ -180,9 +192,12 @@ impl SettingsText<'_> {
     fn meaning(&self, given: &Given<'_>) -> Option<Meaning> {
         let name = self.text.get(given.name.clone())?;
         match self.form {
-            Form::Env => by_variable(name)
-                .map(Meaning::Setting)
-                .or_else(|| PROGRAM_VARIABLES.iter().find(|known| known.name == name).map(Meaning::Program)),
+            Form::Env => by_variable(name).map(Meaning::Setting).or_else(|| {
+                PROGRAM_VARIABLES
+                    .iter()
+                    .find(|known| known.name == name)
+                    .map(Meaning::Program)
+            }),
             Form::Toml => settings()
                 .iter()
                 .find(|setting| setting.section() == given.section && setting.name() == name)
@@ -201,7 +216,9 @@ impl SettingsText<'_> {
         };
         match self.form {
             Form::Env => {
-                let of_settings = settings().iter().map(|setting| item(setting.variable, about(setting), "="));
+                let of_settings = settings()
+                    .iter()
+                    .map(|setting| item(setting.variable, about(setting), "="));
                 let of_program = PROGRAM_VARIABLES
                     .iter()
                     .map(|variable| item(variable.name, about_program(variable), "="));
@@ -209,13 +226,20 @@ impl SettingsText<'_> {
             }
             Form::Toml => {
                 let here = settings().iter().filter(|setting| setting.section() == section);
-                let mut items: Vec<CompletionItem> =
-                    here.map(|setting| item(setting.name(), about(setting), " = ")).collect();
+                let mut items: Vec<CompletionItem> = here
+                    .map(|setting| item(setting.name(), about(setting), " = "))
+                    .collect();
                 let mut sections: Vec<&str> = settings().iter().map(Setting::section).collect();
                 sections.dedup();
                 items.extend(sections.into_iter().filter(|name| *name != section).map(|name| {
                     let header = format!("[{name}]");
-                    self.item(&header, header.clone(), CompletionItemKind::MODULE, String::new(), replace)
+                    self.item(
+                        &header,
+                        header.clone(),
+                        CompletionItemKind::MODULE,
+                        String::new(),
+                        replace,
+                    )
                 }));
                 items
             }
@@ -235,9 +259,7 @@ impl SettingsText<'_> {
             }
             None => return Vec::new(),
         };
-        let item = |word: &String| {
-            self.item(word, word.clone(), CompletionItemKind::VALUE, doc.clone(), replace)
-        };
+        let item = |word: &String| self.item(word, word.clone(), CompletionItemKind::VALUE, doc.clone(), replace);
         words.iter().map(item).collect()
     }
 
@@ -330,9 +352,8 @@ fn content(value: &str) -> (usize, usize) {
 }
 
 fn by_variable(name: &str) -> Option<&'static Setting> {
-    let is_meant = |setting: &&Setting| {
-        setting.variable == name || setting.alias.is_some_and(|alias| alias.variable == name)
-    };
+    let is_meant =
+        |setting: &&Setting| setting.variable == name || setting.alias.is_some_and(|alias| alias.variable == name);
     settings().iter().find(is_meant)
 }
 
@@ -454,11 +475,17 @@ mod tests {
         let (words, after) = offered(Form::Env, "FLOCK_TRACE_SERVICES='A¦'", "Agent");
         assert_eq!(words, ["Agent", "Flock"]);
         assert_eq!(after, "FLOCK_TRACE_SERVICES='Agent'");
-        assert_eq!(offered(Form::Env, "FLOCK_TRACE_IGNORE=¦", "").0, ["Agent.run", "Flock.run"]);
+        assert_eq!(
+            offered(Form::Env, "FLOCK_TRACE_IGNORE=¦", "").0,
+            ["Agent.run", "Flock.run"]
+        );
         let (_, after) = offered(Form::Toml, "[sql]\nro¦", "rows");
         assert_eq!(after, "[sql]\nrows = ");
-        let (names, _) = offered(Form::Toml, "[sql]\n\n¦\n[store]\nmemory = \"1GB\"\n", "rows");
-        assert!(names.contains(&"rows".into()) && !names.contains(&"memory".into()), "{names:?}");
+        let (names, _) = offered(Form::Toml, "[sql]\n\n¦\n[store]\nthreads = 2\n", "rows");
+        assert!(
+            names.contains(&"rows".into()) && !names.contains(&"threads".into()),
+            "{names:?}"
+        );
         let (words, after) = offered(Form::Toml, "[process]\nlog_level = \"¦\"", "debug");
         assert_eq!(words.len(), 5);
         assert_eq!(after, "[process]\nlog_level = \"debug\"");
@@ -471,19 +498,40 @@ mod tests {
             Form::Env,
             "PATH=/bin\nFLOCK_TRACE_TTL_DAYS=soon # x\nFLOCK_TRACE_TTL_DAY=3\nFLOCKSCOPE_MAX_SIZE=\"2GiB\"\n",
         );
-        assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2], "{found:?}");
-        assert!(found[0].1.contains("\"soon\"") && found[1].1.contains("FLOCK_TRACE_TTL_DAYS"), "{found:?}");
+        assert_eq!(
+            found.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
+            [1, 2],
+            "{found:?}"
+        );
+        assert!(
+            found[0].1.contains("\"soon\"") && found[1].1.contains("FLOCK_TRACE_TTL_DAYS"),
+            "{found:?}"
+        );
         let found = wrong(
             Form::Toml,
             "[sql]\nrows = 0\ntime = \"5s\"\nrow = 1\n[filters]\nservices = [\n  \"a\",\n]\nignore = [\"x\"]\n",
         );
-        assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3], "{found:?}");
+        assert_eq!(
+            found.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
+            [1, 3],
+            "{found:?}"
+        );
         assert!(found[1].1.contains("sql.rows"), "{found:?}");
     }
 
     #[test]
     fn any_text_is_taken() {
-        for text in ["=", "[", "[]=", "a=\"", "é=1\r\n🐦", "export ", "export =", "[[x]]\n=\n", "a='é"] {
+        for text in [
+            "=",
+            "[",
+            "[]=",
+            "a=\"",
+            "é=1\r\n🐦",
+            "export ",
+            "export =",
+            "[[x]]\n=\n",
+            "a='é",
+        ] {
             for form in [Form::Env, Form::Toml] {
                 wrong(form, text);
                 for cursor in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {

@@ -224,13 +224,21 @@ fn callers_and_callees_are_those_that_were_observed() {
     );
     assert_eq!(items[0]["name"], "ResearchEngine.evaluate", "{items}");
     let outgoing = client.ask("callHierarchy/outgoingCalls", json!({"item": items[0]}));
-    let lookup = outgoing.as_array().expect("calls").iter().find(|call| call["to"]["name"] == "DeskEngine.lookup");
-    let lookup = lookup.unwrap_or_else(|| panic!("{outgoing}"));
-    let (expected, _) = place(&text, "def lookup");
-    assert_eq!(lookup["to"]["selectionRange"]["start"]["line"], expected);
+    let search = outgoing
+        .as_array()
+        .expect("calls")
+        .iter()
+        .find(|call| call["to"]["name"] == "ResearchEngine.search");
+    let search = search.unwrap_or_else(|| panic!("{outgoing}"));
+    let (expected, _) = place(&text, "def search");
+    assert_eq!(search["to"]["selectionRange"]["start"]["line"], expected);
     // And back.
-    let incoming = client.ask("callHierarchy/incomingCalls", json!({"item": lookup["to"]}));
-    let back = incoming.as_array().expect("calls").iter().any(|call| call["from"]["name"] == "ResearchEngine.evaluate");
+    let incoming = client.ask("callHierarchy/incomingCalls", json!({"item": search["to"]}));
+    let back = incoming
+        .as_array()
+        .expect("calls")
+        .iter()
+        .any(|call| call["from"]["name"] == "ResearchEngine.evaluate");
     assert!(back, "{incoming}");
     assert_eq!(client.end(), Some(0));
 }
