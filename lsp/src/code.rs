@@ -113,7 +113,7 @@ impl Server {
     pub(crate) fn hover(&mut self, params: &HoverParams) -> Option<Hover> {
         let at = &params.text_document_position_params;
         let url = &at.text_document.uri;
-        let of_text = self.sql(url, |sql| sql.hover(at.position));
+        let of_text = self.sql_at(url, at.position, |sql| sql.hover(at.position));
         if let Some(hover) = of_text.or_else(|| self.settings(url, |settings| settings.hover(at.position))) {
             return hover;
         }

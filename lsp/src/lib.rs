@@ -16,6 +16,7 @@ mod routes;
 mod server;
 mod settings;
 mod sql;
+mod tolerance;
 mod traces;
 mod words;
 
@@ -28,6 +29,8 @@ use async_lsp::server::LifecycleLayer;
 use async_lsp::{ClientSocket, LspService, MainLoop, ResponseError};
 use tokio::runtime::Builder;
 use tower::ServiceBuilder;
+
+use crate::tolerance::Tolerant;
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
@@ -81,5 +84,5 @@ fn service(
         .layer(CatchUnwindLayer::default())
         .layer(ConcurrencyLayer::default())
         .layer(ClientProcessMonitorLayer::new(client.clone()))
-        .service(routes::router(client, options))
+        .service(Tolerant(routes::router(client, options)))
 }

@@ -46,7 +46,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             let has_snippets = server.has_snippets;
             let url = &at.text_document.uri;
             let list = server
-                .sql(url, |sql| sql.completion(at.position, has_snippets))
+                .sql_at(url, at.position, |sql| sql.completion(at.position, has_snippets))
                 .or_else(|| server.settings(url, |settings| settings.completion(at.position)));
             async move { Ok(list.map(CompletionResponse::List)) }
         })
@@ -65,7 +65,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .request::<SignatureHelpRequest, _>(|server, params| {
             let at = params.text_document_position_params;
-            let help = server.sql(&at.text_document.uri, |sql| sql.signature(at.position));
+            let help = server.sql_at(&at.text_document.uri, at.position, |sql| sql.signature(at.position));
             async move { Ok(help.flatten()) }
         })
         .request::<CodeActionRequest, _>(|server, params| {

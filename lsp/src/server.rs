@@ -12,7 +12,7 @@ use async_lsp::lsp_types::request::{CodeLensRefresh, RegisterCapability};
 use async_lsp::lsp_types::{
     CallHierarchyServerCapability, CodeActionProviderCapability, CodeLensOptions, CompletionOptions, Diagnostic,
     DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, FoldingRangeProviderCapability, GlobPattern,
-    HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf,
+    HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf, Position,
     PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
     SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, SignatureHelpOptions,
     TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, Url,
@@ -27,7 +27,7 @@ use crate::Options;
 use crate::calls::Edges;
 use crate::documents::{Documents, Kind};
 use crate::figures::Figures;
-use crate::positions::Encoding;
+use crate::positions::{Encoding, offset};
 use crate::settings::SettingsText;
 use crate::sql::{Sql, TOKEN_TYPES};
 use crate::traces;
@@ -295,12 +295,19 @@ impl Server {
     /// Asks the SQL engine about a text; nothing for one that is no SQL.
     pub(crate) fn sql<T>(&self, url: &Url, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
         let document = self.documents.get(url).filter(|document| document.kind == Kind::Sql)?;
-        Some(ask(&Sql {
-            catalog: &self.catalog,
-            text: &document.text,
-            lines: &document.lines,
-            encoding: self.encoding,
-        }))
+        Some(ask(&Sql::of_document(&self.catalog, document, self.encoding)))
+    }
+
+    /// Asks the SQL engine about a place: in SQL, or in a string of Python that is SQL.
+    pub(crate) fn sql_at<T>(&mut self, url: &Url, at: Position, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
+        if self.documents.get(url)?.kind != Kind::Code {
+            return self.sql(url, ask);
+        }
+        let path = self.up_to_date(url)?;
+        let document = self.documents.get(url)?;
+        let offset = offset(&document.text, &document.lines, at, self.encoding);
+        let string = self.workspace.sql_at(&path, u32::try_from(offset).ok()?)?;
+        Some(ask(&Sql::of_string(&self.catalog, document, self.encoding, &string)))
     }
 
     /// Asks about a text of settings; nothing for any other.

@@ -1,4 +1,4 @@
-//! SQL in files: the engine's answers in the words of the protocol.
+//! SQL in files and in strings: the engine's answers in the words of the protocol.
 
 use std::ops::Range as Bytes;
 
@@ -9,17 +9,22 @@ use async_lsp::lsp_types::{
     ParameterLabel, Position, SemanticToken, SemanticTokenType, SemanticTokens, SignatureHelp, SignatureInformation,
     SymbolKind, TextEdit, Url, WorkspaceEdit,
 };
+use flockscope_functions::SqlString;
 use flockscope_sql::{Catalog, HighlightKind, ItemKind, Severity, Symbol};
-use line_index::LineIndex;
 
+use crate::documents::Document;
 use crate::positions::{Encoding, offset, position, range};
 
-/// A text of SQL at hand, with what is known.
+/// A piece of SQL at hand, with what is known: a whole document, or a string of one.
 pub(crate) struct Sql<'a> {
-    pub(crate) catalog: &'a Catalog,
-    pub(crate) text: &'a str,
-    pub(crate) lines: &'a LineIndex,
-    pub(crate) encoding: Encoding,
+    catalog: &'a Catalog,
+    document: &'a Document,
+    encoding: Encoding,
+    text: &'a str,
+    /// Where the text begins in the document.
+    start: usize,
+    /// The string that it stands in.
+    string: Option<&'a SqlString>,
 }
 
 /// The kinds of tokens that are coloured; a token names one by its place here.
@@ -35,14 +40,57 @@ pub(crate) const TOKEN_TYPES: [SemanticTokenType; 9] = [
     SemanticTokenType::PARAMETER,
 ];
 
-impl Sql<'_> {
+impl<'a> Sql<'a> {
+    /// The SQL that is a document.
+    pub(crate) fn of_document(catalog: &'a Catalog, document: &'a Document, encoding: Encoding) -> Self {
+        Self {
+            catalog,
+            document,
+            encoding,
+            text: &document.text,
+            start: 0,
+            string: None,
+        }
+    }
+
+    /// The SQL in a string of a document.
+    pub(crate) fn of_string(
+        catalog: &'a Catalog,
+        document: &'a Document,
+        encoding: Encoding,
+        string: &'a SqlString,
+    ) -> Self {
+        Self {
+            catalog,
+            document,
+            encoding,
+            text: &string.sql,
+            start: string.range.start as usize,
+            string: Some(string),
+        }
+    }
+
     fn offset(&self, position: Position) -> usize {
-        offset(self.text, self.lines, position, self.encoding)
+        let document = self.document;
+        let offset = offset(&document.text, &document.lines, position, self.encoding);
+        offset.saturating_sub(self.start).min(self.text.len())
     }
 
     fn range(&self, bytes: &Bytes<usize>) -> async_lsp::lsp_types::Range {
-        let small = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        range(self.lines, &(small(bytes.start)..small(bytes.end)), self.encoding)
+        let place = |offset: usize| u32::try_from(self.start + offset).unwrap_or(u32::MAX);
+        range(
+            &self.document.lines,
+            &(place(bytes.start)..place(bytes.end)),
+            self.encoding,
+        )
+    }
+
+    /// A piece of SQL as it is written here.
+    fn written(&self, sql: String) -> String {
+        match self.string {
+            Some(string) => string.written(&sql),
+            None => sql,
+        }
     }
 
     /// `has_snippets`: whether the editor fills places in.
@@ -64,7 +112,10 @@ impl Sql<'_> {
                     true => InsertTextFormat::SNIPPET,
                     false => InsertTextFormat::PLAIN_TEXT,
                 }),
-                text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(replace, item.insert))),
+                text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(
+                    replace,
+                    self.written(item.insert),
+                ))),
                 ..CompletionItem::default()
             });
         CompletionList {
@@ -207,9 +258,10 @@ impl Sql<'_> {
         let mut last = Position::default();
         for (bytes, kind) in flockscope_sql::highlights(self.text) {
             for (start, end) in self.lines_of(&bytes) {
+                let lines = &self.document.lines;
                 let (begin, finish) = (
-                    position(self.lines, start, self.encoding),
-                    position(self.lines, end, self.encoding),
+                    position(lines, start, self.encoding),
+                    position(lines, end, self.encoding),
                 );
                 let delta_line = begin.line - last.line;
                 let before = if delta_line == 0 { last.character } else { 0 };

@@ -29,6 +29,9 @@ const REST: u32 = 9;
 /// Keys and values change seldom, and it takes a moment to list them.
 const CATALOG_EVERY: Duration = Duration::from_secs(60);
 
+/// Seconds between two tries to list them.
+const PAUSES: [u64; 4] = [1, 3, 10, 30];
+
 /// Pause before traces are looked for again that were not there, or could not be reached.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -128,27 +131,37 @@ async fn follow_located(located: &Located, options: &Options, client: &ClientSoc
 }
 
 async fn read_edges(connection: Connection, client: ClientSocket) {
-    match connection.dependencies(Level::Operation, Window::default()).await {
-        Ok(rows) => {
-            // The editor may be gone.
-            let _ = client.emit(EdgesRead(Arc::new(Edges::new(rows))));
-        }
-        Err(error) => say(&client, MessageType::LOG, &format!("no callers and callees: {error}")),
+    let edges = patiently(&client, "callers and callees", || {
+        connection.dependencies(Level::Operation, Window::default())
+    });
+    if let Some(rows) = edges.await {
+        // The editor may be gone.
+        let _ = client.emit(EdgesRead(Arc::new(Edges::new(rows))));
     }
 }
 
 async fn read_catalog(connection: Connection, functions: Vec<FunctionRow>, client: ClientSocket) {
-    match catalog::read(&connection, &functions).await {
-        Ok(catalog) => {
-            // The editor may be gone.
-            let _ = client.emit(CatalogRead(catalog));
-        }
-        Err(error) => say(
-            &client,
-            MessageType::LOG,
-            &format!("no attribute keys for SQL: {error}"),
-        ),
+    let catalog = patiently(&client, "attribute keys for SQL", || {
+        catalog::read(&connection, &functions)
+    });
+    if let Some(catalog) = catalog.await {
+        let _ = client.emit(CatalogRead(catalog));
     }
+}
+
+/// Asks a few times: the process may be busy, or just be replaced by another one.
+async fn patiently<T, F>(client: &ClientSocket, what: &str, ask: impl Fn() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    for pause in PAUSES {
+        match ask().await {
+            Ok(answer) => return Some(answer),
+            Err(error) => say(client, MessageType::LOG, &format!("no {what} yet: {error}")),
+        }
+        sleep(Duration::from_secs(pause)).await;
+    }
+    None
 }
 
 fn say(client: &ClientSocket, kind: MessageType, words: &str) {

@@ -185,6 +185,8 @@ fn a_client_that_never_answers_and_text_that_is_no_python_hold_nothing_up() {
     let wrong = client.begin("textDocument/hover", json!({"x": 1}));
     assert_eq!(client.answer(wrong).expect_err("wrong")["code"], -32602);
     client.tell("nobody/knows", json!({}));
+    client.tell("textDocument/didChange", json!({"textDocument": 5}));
+    client.lenses(&file);
     assert_eq!(client.end(), Some(0));
 }
 

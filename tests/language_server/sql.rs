@@ -215,3 +215,43 @@ fn a_key_that_is_nearly_right_is_told_with_its_fix() {
     assert!(edit["newText"].to_string().contains("agent.name"), "{actions}");
     assert_eq!(editor.client.end(), Some(0));
 }
+
+#[test]
+fn sql_inside_of_python_strings_is_completed_and_written_as_its_quotes_want_it() {
+    let project = Project::with_sample();
+    let capabilities = json!({"textDocument": {"completion": {"completionItem": {"snippetSupport": true}}}});
+    let mut client = Client::start(project.command(), &project.path(""), &capabilities);
+    let file = project.path("analysis.py");
+    let before = "# 🐦\nrows = connection.execute(\n    f'SELECT {column}, attributes->>\\'ag";
+    let text = format!("{before}' FROM spans'\n)\n");
+    client.open(&file, "python", &text);
+    let line = before.matches('\n').count();
+    let character = before.rsplit('\n').next().expect("a line").encode_utf16().count();
+    let at = json!({"textDocument": {"uri": address(&file)}, "position": {"line": line, "character": character}});
+    let deadline = Instant::now() + PATIENCE;
+    let edit = loop {
+        let answer = client.ask("textDocument/completion", at.clone());
+        let items = answer["items"].as_array().expect("items").clone();
+        if let Some(item) = items
+            .iter()
+            .find(|item| item["label"].to_string().contains("agent.name"))
+        {
+            break item["textEdit"].clone();
+        }
+        assert!(Instant::now() < deadline, "{items:?}");
+        thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(edit["range"]["start"]["line"], line);
+    let new_text = edit["newText"].as_str().expect("a text");
+    // An unescaped quote would end the string.
+    assert!(
+        new_text.contains("agent.name") && !new_text.replace("\\'", "").contains('\''),
+        "{new_text}"
+    );
+    // A column of the view, explained in the string; nothing outside of it.
+    let (line, column) = crate::client::place(&text, "attributes->>");
+    let hover = client.hover(&file, line, column + 2);
+    assert!(hover.contains("attributes"), "{hover}");
+    assert_eq!(client.hover(&file, 1, 0), "");
+    assert_eq!(client.end(), Some(0));
+}

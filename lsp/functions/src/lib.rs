@@ -3,6 +3,7 @@
 
 mod cache;
 mod callees;
+mod embedded;
 pub mod facts;
 mod flock;
 mod hierarchy;
@@ -22,6 +23,7 @@ mod traced;
 mod virtual_environment;
 mod workspace;
 
+pub use embedded::SqlString;
 pub use language::Language;
 pub use observed::{Evidence, Match, Matches, Observed, ObservedId, Part, Tier};
 pub use scan::{Scan, Stamps};

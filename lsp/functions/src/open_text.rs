@@ -29,6 +29,11 @@ pub(crate) struct OpenText {
 }
 
 impl OpenText {
+    /// The text, and the root of its tree.
+    pub(crate) fn current(&self) -> (&str, tree_sitter::Node<'_>) {
+        (&self.current.text, self.current.tree.root_node())
+    }
+
     /// Reads a text, which was another one before. None if that takes too long.
     pub(crate) fn read(language: Language, text: &str, before: Option<Self>) -> Option<(Self, Facts)> {
         let (tree, sound) = match before {

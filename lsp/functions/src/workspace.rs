@@ -248,6 +248,12 @@ impl Workspace {
         open.map_or(&[], |open| &open.calls)
     }
 
+    /// The text of a file that was given by [`Workspace::update`], and its tree.
+    pub(crate) fn open_text(&self, path: &Path) -> Option<(&str, tree_sitter::Node<'_>)> {
+        let open = self.open.get(self.by_path.get(path)?)?;
+        Some(open.current())
+    }
+
     /// What the call whose name holds this byte can mean; none where no known function has that name.
     pub fn call_at(&self, path: &Path, offset: u32) -> Option<Callee> {
         let (id, _) = self.file_at(path)?;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod editing;
+mod embedded;
 mod flock_rules;
 mod hostile;
 mod languages;

@@ -1,0 +1,166 @@
+//! SQL inside the strings of Python: arguments of calls that run SQL, and strings that a comment `# sql` marks.
+
+use std::ops::Range;
+use std::path::Path;
+
+use tree_sitter::Node;
+
+use crate::language::Language;
+use crate::workspace::Workspace;
+
+/// Calls whose first argument is SQL, by the last part of their name.
+const RUNS_SQL: [&str; 7] = [
+    "execute",
+    "executemany",
+    "sql",
+    "query",
+    "read_sql",
+    "read_sql_query",
+    "from_query",
+];
+
+/// What marks a string as SQL: on its line, or alone on the line above.
+const MARK: &str = "# sql";
+
+/// The content of a string that is SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlString {
+    /// Bytes between the quotes.
+    pub range: Range<u32>,
+    /// The SQL in them, of the same length: what is put in by an f-string is a name of underscores, and of an escape only
+    /// an escaped quote is left. So a byte of it is the byte of the text that stands as far from its begin.
+    pub sql: String,
+    /// The quotes around it: `'`, `"`, or three of them.
+    pub quotes: String,
+    /// Whether a backslash is only that.
+    pub is_raw: bool,
+    /// Whether braces put something in.
+    pub is_formatted: bool,
+}
+
+impl SqlString {
+    /// A piece of SQL as it must be written inside these quotes.
+    pub fn written(&self, sql: &str) -> String {
+        let mut out = String::with_capacity(sql.len());
+        for c in sql.chars() {
+            match c {
+                '\'' | '"' if !self.is_raw && self.quotes.len() == 1 && self.quotes.starts_with(c) => {
+                    out.push('\\');
+                    out.push(c);
+                }
+                '\\' if !self.is_raw => out.push_str("\\\\"),
+                '\n' if self.quotes.len() == 1 => out.push(' '),
+                '{' | '}' if self.is_formatted => {
+                    out.push(c);
+                    out.push(c);
+                }
+                c => out.push(c),
+            }
+        }
+        out
+    }
+}
+
+impl Workspace {
+    /// The SQL that a byte of an open Python file stands in.
+    pub fn sql_at(&self, path: &Path, offset: u32) -> Option<SqlString> {
+        if Language::of_path(path) != Some(Language::Python) {
+            return None;
+        }
+        let (text, root) = self.open_text(path)?;
+        let at = offset as usize;
+        let mut node = root.descendant_for_byte_range(at, at)?;
+        let string = loop {
+            if node.kind() == "string" {
+                break node;
+            }
+            // What is put in is Python.
+            if node.kind() == "interpolation" {
+                return None;
+            }
+            node = node.parent()?;
+        };
+        let found = content(text, string)?;
+        let is_inside = found.range.start <= offset && offset <= found.range.end;
+        (is_inside && is_sql(text, string)).then_some(found)
+    }
+}
+
+fn is_sql(text: &str, string: Node<'_>) -> bool {
+    is_argument(text, string) || is_marked(text, string)
+}
+
+/// Whether it is the first argument, by place, of a call that runs SQL. Strings that stand one behind the other are one.
+fn is_argument(text: &str, string: Node<'_>) -> bool {
+    let mut value = string;
+    while let Some(parent) = value.parent()
+        && matches!(parent.kind(), "concatenated_string" | "parenthesized_expression")
+    {
+        value = parent;
+    }
+    let Some(arguments) = value.parent().filter(|parent| parent.kind() == "argument_list") else {
+        return false;
+    };
+    let is_first = arguments.named_child(0).is_some_and(|first| first.id() == value.id());
+    let called = arguments.parent().and_then(|call| call.child_by_field_name("function"));
+    let name = called
+        .and_then(|called| text.get(called.byte_range()))
+        .unwrap_or_default();
+    let last = name.rsplit('.').next().unwrap_or_default().trim();
+    is_first && RUNS_SQL.contains(&last)
+}
+
+fn is_marked(text: &str, string: Node<'_>) -> bool {
+    let is_mark = |comment: &str| comment.trim().eq_ignore_ascii_case(MARK);
+    let before = text.get(..string.start_byte()).unwrap_or_default();
+    let line_above = before.lines().rev().nth(1).unwrap_or_default();
+    let end = text.get(string.end_byte()..).unwrap_or_default();
+    let behind = end.lines().next().unwrap_or_default();
+    let behind = behind.find('#').and_then(|at| behind.get(at..)).unwrap_or_default();
+    is_mark(line_above) || is_mark(behind)
+}
+
+fn content(text: &str, string: Node<'_>) -> Option<SqlString> {
+    let mut cursor = string.walk();
+    let parts: Vec<Node<'_>> = string.children(&mut cursor).collect();
+    let first = parts.iter().find(|part| part.kind() == "string_start")?;
+    let opening = text.get(first.byte_range())?;
+    let prefix = opening.trim_end_matches(['\'', '"']);
+    let quotes = opening.get(prefix.len()..)?;
+    let last = parts.iter().rev().find(|part| part.kind() == "string_end");
+    let start = first.end_byte();
+    let end = last.map_or(string.end_byte(), Node::start_byte).max(start);
+    let prefix = prefix.to_ascii_lowercase();
+    let mut found = SqlString {
+        range: u32::try_from(start).ok()?..u32::try_from(end).ok()?,
+        sql: String::new(),
+        quotes: quotes.to_owned(),
+        is_raw: prefix.contains('r'),
+        is_formatted: prefix.contains('f'),
+    };
+    let mut sql = text.get(start..end)?.as_bytes().to_vec();
+    let mut rest = parts;
+    while let Some(part) = rest.pop() {
+        let range = part.start_byte().max(start)..part.end_byte().min(end).max(start);
+        let Some(bytes) = sql.get_mut(range.start - start..range.end.saturating_sub(start).max(range.start - start))
+        else {
+            continue;
+        };
+        match part.kind() {
+            "interpolation" => bytes.fill(b'_'),
+            "escape_sequence" | "escape_interpolation" => {
+                let kept = bytes.last().copied().filter(|last| matches!(last, b'\'' | b'"'));
+                bytes.fill(b' ');
+                if let (Some(kept), Some(place)) = (kept, bytes.last_mut()) {
+                    *place = kept;
+                }
+            }
+            _ => {
+                let mut cursor = part.walk();
+                rest.extend(part.children(&mut cursor));
+            }
+        }
+    }
+    found.sql = String::from_utf8(sql).ok()?;
+    Some(found)
+}

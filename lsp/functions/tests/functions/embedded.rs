@@ -1,0 +1,95 @@
+//! SQL inside the strings of Python.
+
+use std::path::Path;
+
+use flockscope_functions::{SqlString, Workspace};
+use proptest::prelude::*;
+
+/// The SQL at the mark `¦` of a text.
+fn sql_at(marked: &str) -> Option<SqlString> {
+    let path = Path::new("/project/query.py");
+    let at = u32::try_from(marked.find('¦').expect("a mark")).expect("short");
+    let text = marked.replace('¦', "");
+    let mut workspace = Workspace::new(Path::new("/project"));
+    workspace.update(path, &text);
+    let found = workspace.sql_at(path, at)?;
+    let range = found.range.start as usize..found.range.end as usize;
+    assert_eq!(found.sql.len(), range.len(), "byte by byte");
+    assert!(text.get(range).is_some(), "whole characters");
+    Some(found)
+}
+
+fn sql(marked: &str) -> Option<String> {
+    sql_at(marked).map(|found| found.sql)
+}
+
+#[test]
+fn arguments_of_calls_that_run_sql_are_sql() {
+    assert_eq!(sql("connection.execute('SELECT ¦1')").as_deref(), Some("SELECT 1"));
+    assert_eq!(
+        sql("duckdb.sql(\"\"\"\nFROM ¦spans\n\"\"\")").as_deref(),
+        Some("\nFROM spans\n")
+    );
+    assert_eq!(sql("await db.query(r\"¦\", 1)").as_deref(), Some(""));
+    assert_eq!(sql("sql('SELECT a ' 'FROM ¦b')").as_deref(), Some("FROM b"));
+    assert_eq!(sql("db.execute(('x¦'))").as_deref(), Some("x"));
+    for other in [
+        "print('SELECT ¦1')",
+        "x = 'SELECT ¦1'",
+        "db.execute(1, 'SELECT ¦1')",
+        "db.execute(a='¦')",
+        "¦db.execute('')",
+    ] {
+        assert_eq!(sql(other), None, "{other}");
+    }
+}
+
+#[test]
+fn a_comment_marks_a_string_as_sql() {
+    assert_eq!(sql("QUERY = 'SELECT ¦1'  # sql").as_deref(), Some("SELECT 1"));
+    assert_eq!(sql("# SQL\nQUERY = 'SELECT ¦1'").as_deref(), Some("SELECT 1"));
+    assert_eq!(sql("# sql is nice\nQUERY = 'SELECT ¦1'"), None);
+}
+
+#[test]
+fn what_is_no_sql_is_masked_byte_by_byte() {
+    assert_eq!(
+        sql("db.execute(f\"SELECT {näme!r} FROM t WHERE a = \\\"x\\\" AND b\\n¦\")").as_deref(),
+        Some("SELECT _________ FROM t WHERE a =  \"x \" AND b  ")
+    );
+    assert_eq!(sql("db.execute(f'{a¦}')"), None, "that is Python");
+    assert_eq!(
+        sql("db.execute('SELECT ¦é🐦\\u00e9')").as_deref(),
+        Some("SELECT é🐦      ")
+    );
+    // Half typed: the quote is not closed yet.
+    assert!(sql("db.execute(\"SELECT ¦").is_none_or(|sql| sql.starts_with("SELECT")));
+}
+
+#[test]
+fn what_is_put_in_is_written_as_the_quotes_want_it() {
+    let single = sql_at("db.execute('¦')").expect("SQL");
+    assert_eq!(single.written("a->>'b\\c'\nd"), "a->>\\'b\\\\c\\' d");
+    let triple = sql_at("db.execute(\"\"\"¦\"\"\")").expect("SQL");
+    assert_eq!(triple.written("a->>'b'\nd"), "a->>'b'\nd");
+    let formatted = sql_at("db.execute(f\"¦\")").expect("SQL");
+    assert_eq!(formatted.written("{'a': 1}"), "{{'a': 1}}");
+    let raw = sql_at("db.execute(r\"¦\")").expect("SQL");
+    assert_eq!(raw.written("'\\d'"), "'\\d'");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_text_is_taken(text in "[a-z(){}'\"\\\\#éf\n ]{0,60}", at in 0..80_u32) {
+        let path = Path::new("/project/query.py");
+        let text = format!("db.execute(f\"{text}");
+        let mut workspace = Workspace::new(Path::new("/project"));
+        workspace.update(path, &text);
+        if let Some(found) = workspace.sql_at(path, at) {
+            prop_assert_eq!(found.sql.len(), (found.range.end - found.range.start) as usize);
+            prop_assert!(found.range.start <= at && at <= found.range.end);
+        }
+    }
+}
