@@ -6,7 +6,13 @@ use crate::failure::Failure;
 /// Serve an editor by the language server protocol, at standard input and output
 #[derive(Args)]
 #[command(after_help = "\
-Editors start it by themselves; docs/editors.md says how to tell them. The traces are those of the folder that the editor
+Example:
+  flockscope lsp --stdio
+
+Editors start it by themselves; docs/editors.md says how to tell them. In Neovim:
+  :lua vim.lsp.start({ name = \"flockscope\", cmd = { \"flockscope\", \"lsp\" } })
+
+The traces are those of the folder that the editor
 has open, or of --db.")]
 pub(crate) struct Lsp {
     /// What editors add to say that they talk by standard input and output; there is no other way

@@ -9,7 +9,7 @@ use flockscope_protocol::Event;
 use flockscope_store::Limits;
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::view::{Shown, View};
 use crate::context::Context;
@@ -71,7 +71,9 @@ pub(super) fn watch(
             };
             watching.show(&missing).await?;
         }
-        while let Ok(event) = timeout(LAST_WAIT, events.next()).await {
+        // However much a program goes on writing.
+        let last = Instant::now() + LAST_WAIT;
+        while let Ok(event) = timeout_at(last, events.next()).await {
             let Some(missing) = watching.gather(event, &mut events) else {
                 break;
             };
