@@ -1,7 +1,8 @@
 //! The language server: what functions did at run time, above each of them.
 //!
-//! Start at [`serve`]. [`server`] holds the state, [`routes`] says which handler answers what; nothing that a keystroke waits for
-//! asks a database: figures come from a snapshot ([`figures`]) that a task of its own keeps up to date ([`traces`]).
+//! Start at [`serve`]. `server.rs` holds the state, `routes.rs` says which handler answers what; nothing that a keystroke
+//! waits for asks a database: figures come from a snapshot (`figures.rs`) that a task of its own keeps up to date
+//! (`traces.rs`).
 
 mod calls;
 mod catalog;
