@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::memory::is_shortage;
 use crate::stop::{Ended, StopSignal};
+use crate::store::is_disk_full;
 use crate::{Store, StoreError};
 
 /// What a call may take.
@@ -95,6 +96,11 @@ impl Store {
             None if is_shortage(&message) => StoreError::OutOfMemory {
                 limit: self.settings.memory_limit.clone(),
                 message,
+            },
+            // It wanted more than memory and disk have.
+            None if is_disk_full(&message) => StoreError::OutOfMemory {
+                limit: self.settings.memory_limit.clone(),
+                message: "there is no room left on the disk for what it can't hold in memory".into(),
             },
             None => StoreError::Database(error),
         }

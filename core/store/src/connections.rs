@@ -244,6 +244,7 @@ impl Store {
 /// Opens a file with the settings of a store; see [`Database::open`].
 pub(crate) fn open_database(path: &Path, settings: &Settings, read_only: bool) -> Result<Database, StoreError> {
     let threads = settings.threads.map(|threads| threads.to_string());
+    let spill_limit = spill_limit(settings, fs4::available_space(path.parent().unwrap_or(path)).ok());
     let spill = folder_beside(path).join("spill");
     let spill = spill.to_string_lossy();
     let mut options = vec![
@@ -253,7 +254,7 @@ pub(crate) fn open_database(path: &Path, settings: &Settings, read_only: bool) -
         // A large log costs a longer checkpoint now and then; a small one costs a checkpoint every few batches.
         ("wal_autocheckpoint", "256MB"),
         // DuckDB's own limit is nine tenths of the free space: a single query could stop all storing.
-        ("max_temp_directory_size", settings.spill_limit.as_str()),
+        ("max_temp_directory_size", &spill_limit),
     ];
     if let Some(threads) = &threads {
         options.push(("threads", threads));
@@ -265,4 +266,30 @@ pub(crate) fn open_database(path: &Path, settings: &Settings, read_only: bool) -
         options.push(("access_mode", "READ_ONLY"));
     }
     Database::open(path, &options).map_err(|message| open_error(path, message))
+}
+
+/// What queries may write to the disk, in DuckDB's words: what the settings say, but no more than half of what is free (in
+/// bytes), so that a query can't stop all storing.
+fn spill_limit(settings: &Settings, free: Option<u64>) -> String {
+    let limit = match free {
+        Some(free) => settings.spill_limit.min(free / 2),
+        None => settings.spill_limit,
+    };
+    format!("{limit}B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_leave_half_of_the_free_disk() {
+        let settings = Settings {
+            spill_limit: 1_000,
+            ..Settings::default()
+        };
+        assert_eq!(spill_limit(&settings, Some(10_000)), "1000B");
+        assert_eq!(spill_limit(&settings, Some(900)), "450B");
+        assert_eq!(spill_limit(&settings, None), "1000B");
+    }
 }

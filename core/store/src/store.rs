@@ -23,8 +23,9 @@ pub struct Settings {
     pub resting_memory: Option<String>,
     /// Number of threads; `None`: all cores.
     pub threads: Option<usize>,
-    /// Most bytes that queries may write to the disk for want of memory, in DuckDB's words (`16GB`).
-    pub spill_limit: String,
+    /// Most bytes that queries may write to the disk for want of memory; never more than half of what is free when the file
+    /// is opened.
+    pub spill_limit: u64,
     /// Connections with a budget of memory of their own: so many users' queries run at a time, the next ones wait. 0:
     /// as many as come, without such a budget.
     pub sandboxes: usize,
@@ -39,7 +40,7 @@ impl Default for Settings {
             memory_limit: "512MB".into(),
             resting_memory: None,
             threads: None,
-            spill_limit: "16GB".into(),
+            spill_limit: 16_000_000_000,
             sandboxes: 0,
             sandbox_memory: "128MB".into(),
         }

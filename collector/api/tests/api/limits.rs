@@ -50,7 +50,7 @@ async fn a_query_that_would_need_100_gb_ends_with_a_problem_and_the_store_lives_
         flockscope_store::Settings {
             memory_limit: "128MB".into(),
             sandbox_memory: "32MB".into(),
-            spill_limit: "64MB".into(),
+            spill_limit: 64_000_000,
             ..sample::settings()
         },
     )

@@ -50,7 +50,7 @@ pub(crate) fn settings() -> Settings {
         threads: Some(2),
         sandboxes: 2,
         sandbox_memory: "64MB".into(),
-        spill_limit: "200MB".into(),
+        spill_limit: 200_000_000,
         ..Settings::default()
     }
 }
