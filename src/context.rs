@@ -67,8 +67,8 @@ impl Context {
     /// Where there is none, they are opened here, up to date.
     pub(crate) fn traces(&self) -> Result<Traces, Failure> {
         let located = self.locate()?;
-        if let Some(traces) = Traces::kept_or_started(self, &located)? {
-            return Ok(traces);
+        if let Some(kept) = Kept::running_or_started(self, &located)? {
+            return Ok(Traces::Kept(kept));
         }
         Ok(Traces::Opened(Box::new(
             self.open_located(&located, self.opening(&located)?)?,
@@ -116,10 +116,7 @@ impl Context {
         if self.in_process() {
             return Ok(None);
         }
-        Ok(match Traces::kept(located)? {
-            Some(Traces::Kept(kept)) => Some(kept),
-            _ => None,
-        })
+        Kept::running(located)
     }
 
     /// As [`Self::open`], for a command that changes a store as no other may use it: not one that was only loaded for

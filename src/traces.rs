@@ -28,14 +28,14 @@ pub(crate) struct Kept {
     store: PathBuf,
 }
 
-impl Traces {
+impl Kept {
     /// The process that keeps the traces, if one runs.
-    pub(crate) fn kept(located: &Located) -> Result<Option<Self>, Failure> {
+    pub(crate) fn running(located: &Located) -> Result<Option<Self>, Failure> {
         let options = ConnectOptions {
             start: false,
             ..ConnectOptions::default()
         };
-        match Self::connected(located, options) {
+        match Self::connected(runtime()?, located, options) {
             Err(ClientError::NotRunning { .. }) => Ok(None),
             outcome => Ok(outcome?),
         }
@@ -43,27 +43,24 @@ impl Traces {
 
     /// The process that keeps the traces; that of a project is started if none runs. None where no process is wanted, or
     /// can be.
-    pub(crate) fn kept_or_started(context: &Context, located: &Located) -> Result<Option<Self>, Failure> {
+    pub(crate) fn running_or_started(context: &Context, located: &Located) -> Result<Option<Self>, Failure> {
         if context.in_process() {
             return Ok(None);
         }
         if !located.served().is_some_and(|served| served.keeps_history) || located.project_folder().is_none() {
-            return Self::kept(located);
+            return Self::running(located);
         }
         let spinner = Spinner::new("starting the process that keeps the traces", context.quiet());
-        let note = {
-            let quiet = context.quiet();
-            move |words: &str| {
+        let quiet = context.quiet();
+        let options = ConnectOptions {
+            note: Arc::new(move |words: &str| {
                 if !quiet {
                     eprintln!("note: {}", printable(words));
                 }
-            }
-        };
-        let options = ConnectOptions {
-            note: Arc::new(note),
+            }),
             ..ConnectOptions::default()
         };
-        let outcome = Self::connected(located, options);
+        let outcome = Self::connected(runtime()?, located, options);
         drop(spinner);
         match outcome {
             Err(error @ (ClientError::NotStarted { .. } | ClientError::File { .. })) => {
@@ -76,25 +73,25 @@ impl Traces {
         }
     }
 
-    fn connected(located: &Located, options: ConnectOptions) -> Result<Option<Self>, ClientError> {
+    fn connected(runtime: Runtime, located: &Located, options: ConnectOptions) -> Result<Option<Self>, ClientError> {
         let Some(served) = located.served() else {
             return Ok(None);
         };
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| ClientError::File {
-                path: PathBuf::new(),
-                source,
-            })?;
         let connection = runtime.block_on(Connection::open(located, options))?;
-        Ok(Some(Self::Kept(Kept {
+        Ok(Some(Self {
             connection,
             runtime,
             store: served.store,
-        })))
+        }))
     }
 
+    /// Runs what asks the process.
+    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.runtime.block_on(work(&self.connection))
+    }
+}
+
+impl Traces {
     /// The rows of an analysis.
     pub(crate) fn ask<T>(&self, call: &Call<T>) -> Result<Vec<T>, Failure>
     where
@@ -136,13 +133,6 @@ impl Traces {
             Self::Kept(kept) => bytes_on_disk(&kept.store)
                 .map_err(|error| Failure::Failed(format!("{}: {error}", kept.store.display()))),
         }
-    }
-}
-
-impl Kept {
-    /// Runs what asks the process.
-    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Connection) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.runtime.block_on(work(&self.connection))
     }
 }
 

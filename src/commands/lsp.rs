@@ -12,8 +12,7 @@ Example:
 Editors start it by themselves; docs/editors.md says how to tell them. In Neovim:
   :lua vim.lsp.start({ name = \"flockscope\", cmd = { \"flockscope\", \"lsp\" } })
 
-The traces are those of the folder that the editor
-has open, or of --db.")]
+The traces are those of the folder that the editor has open, or of --db.")]
 pub(crate) struct Lsp {
     /// What editors add to say that they talk by standard input and output; there is no other way
     #[arg(long)]
@@ -23,8 +22,10 @@ pub(crate) struct Lsp {
 impl Lsp {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { stdio: _ } = self;
+        // It is meant from here, wherever the editor's folder is.
+        let traces = context.given().map(std::path::absolute).transpose();
         let options = flockscope_lsp::Options {
-            traces: context.given().map(std::path::Path::to_owned),
+            traces: traces.map_err(|error| Failure::Usage(format!("--db: {error}")))?,
             in_process: context.in_process(),
             program: None,
         };

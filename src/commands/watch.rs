@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{FactsOutput, Output};
-use crate::traces::Traces;
+use crate::traces::Kept;
 use view::View;
 
 /// Show new spans as a program writes or sends them, and keep the store up to date
@@ -43,7 +43,7 @@ impl Watch {
             format: Output::from(self.output).format,
             style: context.style(),
         };
-        if let Some(Traces::Kept(kept)) = Traces::kept_or_started(context, &located)? {
+        if let Some(kept) = Kept::running_or_started(context, &located)? {
             return by_process::watch(&kept, file, self.from_start, &view, stop, context);
         }
         let watched = in_process::Watched {
