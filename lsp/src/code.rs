@@ -9,7 +9,9 @@ use async_lsp::{ErrorCode, ResponseError};
 use flockscope_functions::{FunctionId, Workspace};
 use serde::{Deserialize, Serialize};
 
+use crate::figures::Key;
 use crate::hover::Around;
+use crate::lens::Facts;
 use crate::positions::{offset, range};
 use crate::server::{Server, now};
 use crate::{calls, hover, lens};
@@ -87,7 +89,17 @@ impl Server {
         let function: FunctionId = serde_json::from_str(&data.function).map_err(foreign)?;
         let command = match self.figures.of(function, &self.matches) {
             Some(figures) => {
-                let title = lens::titles(&figures, now()).into_iter().nth(data.line);
+                let change = match figures.rows.as_slice() {
+                    [row] => self.changes.of(&Key::from(*row)),
+                    _ => None,
+                };
+                let facts = Facts {
+                    figures: &figures,
+                    change: change.map(|change| (change, self.changes.before.as_str())),
+                    now: now(),
+                };
+                let titles = lens::titles(&facts, &self.preferences.lens.template);
+                let title = titles.into_iter().nth(data.line);
                 let trace = match data.line {
                     0 => Some(&figures.last.last_trace_id),
                     _ => figures.last_error.and_then(|row| row.last_error_trace_id.as_ref()),
@@ -128,6 +140,8 @@ impl Server {
             let around = Around {
                 callers: self.edges.callers(&names),
                 callees: self.edges.callees(&names),
+                details: &self.details,
+                changes: &self.changes,
             };
             Some(hover::markdown(&function, &figures, &around, now()))
         });

@@ -2,6 +2,44 @@
 
 use flockscope_functions::{Evidence, FunctionId, Matches, Observed, ObservedId, Tier, Workspace};
 use flockscope_model::rows::FunctionRow;
+use serde::Deserialize;
+
+/// What tells rows of the analysis `functions` apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+pub(crate) struct Key {
+    service: String,
+    operation: String,
+    name: String,
+    module: Option<String>,
+    class: Option<String>,
+    function: Option<String>,
+    code_file_path: Option<String>,
+    code_function_name: Option<String>,
+    code_line_number: Option<i32>,
+}
+
+/// Its columns, and it as a value of SQL.
+pub(crate) const KEY_COLUMNS: &str =
+    "service, operation, name, module, class, function, code_file_path, code_function_name, code_line_number";
+pub(crate) const KEY: &str = "{'service': service, 'operation': operation, 'name': name, 'module': module, \
+    'class': class, 'function': function, 'code_file_path': code_file_path, \
+    'code_function_name': code_function_name, 'code_line_number': code_line_number}";
+
+impl From<&FunctionRow> for Key {
+    fn from(row: &FunctionRow) -> Self {
+        Self {
+            service: row.service.clone(),
+            operation: row.operation.clone(),
+            name: row.name.clone(),
+            module: row.module.clone(),
+            class: row.class.clone(),
+            function: row.function.clone(),
+            code_file_path: row.code_file_path.clone(),
+            code_function_name: row.code_function_name.clone(),
+            code_line_number: row.code_line_number,
+        }
+    }
+}
 
 /// Rows of the analysis `functions`, as they were at one time.
 #[derive(Debug, Default)]
@@ -29,6 +67,14 @@ impl Figures {
             observed: observed.collect(),
             rows,
         }
+    }
+
+    pub(crate) fn rows(&self) -> &[FunctionRow] {
+        &self.rows
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// Which spans are whose.
@@ -96,7 +142,7 @@ pub(crate) enum Percentile {
 }
 
 impl<'a> FunctionFigures<'a> {
-    fn new(rows: Vec<&'a FunctionRow>, tier: Tier, evidence: Evidence) -> Option<Self> {
+    pub(crate) fn new(rows: Vec<&'a FunctionRow>, tier: Tier, evidence: Evidence) -> Option<Self> {
         let last = rows.iter().copied().max_by_key(|row| row.last_time)?;
         let slowest = rows
             .iter()
@@ -114,6 +160,17 @@ impl<'a> FunctionFigures<'a> {
             tier,
             evidence,
         })
+    }
+
+    /// Tokens that went into models, and that came out.
+    pub(crate) fn tokens(&self) -> (i64, i64) {
+        let sum = |of: fn(&FunctionRow) -> i64| self.rows.iter().map(|row| of(row)).sum();
+        (sum(|row| row.input_tokens), sum(|row| row.output_tokens))
+    }
+
+    /// What its spans say that they cost.
+    pub(crate) fn cost(&self) -> f64 {
+        self.rows.iter().map(|row| row.cost).sum()
     }
 
     /// Of several rows the percentile of all lies between theirs.

@@ -6,13 +6,17 @@
 
 mod calls;
 mod catalog;
+mod changes;
 mod code;
+mod details;
 mod documents;
 mod figures;
 mod hover;
 mod lens;
 mod markdown;
 mod positions;
+mod preferences;
+mod readings;
 mod routes;
 mod server;
 mod settings;

@@ -17,8 +17,9 @@ use async_lsp::router::Router;
 
 use crate::Options;
 use crate::documents::Kind;
+use crate::readings::Read;
 use crate::server::{Check, FRESH, Loaded, Looked, Server, Tick, now};
-use crate::traces::{CatalogRead, EdgesRead, News, Sign};
+use crate::traces::{Reached, Sign};
 
 /// All handlers around the state.
 pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
@@ -147,7 +148,11 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server.look_soon();
             ControlFlow::Continue(())
         })
-        .notification::<DidChangeConfiguration>(|_, _| ControlFlow::Continue(()))
+        .notification::<DidChangeConfiguration>(|server, params| {
+            server.prefer(&params.settings);
+            server.refresh();
+            ControlFlow::Continue(())
+        })
         .notification::<SetTrace>(|_, _| ControlFlow::Continue(()))
         .event::<Loaded>(|server, Loaded(workspace)| {
             server.workspace = workspace;
@@ -159,19 +164,12 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server.take_look(scan);
             ControlFlow::Continue(())
         })
-        .event::<News>(|server, News(figures)| {
-            server.figures = figures;
-            server.is_unmatched = true;
-            server.refresh();
+        .event::<Reached>(|server, Reached(connection)| {
+            server.connection = Some(connection);
             ControlFlow::Continue(())
         })
-        .event::<CatalogRead>(|server, CatalogRead(catalog)| {
-            server.catalog = catalog;
-            server.check_all();
-            ControlFlow::Continue(())
-        })
-        .event::<EdgesRead>(|server, EdgesRead(edges)| {
-            server.edges = edges;
+        .event::<Read>(|server, read| {
+            server.take(read);
             ControlFlow::Continue(())
         })
         .event::<Check>(|server, Check(url)| {

@@ -7,27 +7,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_lsp::ClientSocket;
-use async_lsp::lsp_types::notification::{LogMessage, PublishDiagnostics};
+use async_lsp::lsp_types::notification::{LogMessage, PublishDiagnostics, ShowMessage};
 use async_lsp::lsp_types::request::{CodeLensRefresh, RegisterCapability};
 use async_lsp::lsp_types::{
     CallHierarchyServerCapability, CodeActionProviderCapability, CodeLensOptions, CompletionOptions, Diagnostic,
     DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, FoldingRangeProviderCapability, GlobPattern,
     HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf, Position,
     PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
-    SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, SignatureHelpOptions,
-    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, Url,
+    SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, ShowMessageParams,
+    SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
+    TextDocumentSyncSaveOptions, Url,
 };
-use flockscope_client::cache_folder;
+use flockscope_client::{Connection, cache_folder};
 use flockscope_functions::{Language, Matches, Scan, Workspace};
 use flockscope_sql::Catalog;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::Options;
 use crate::calls::Edges;
+use crate::changes::{Changes, Comparison};
+use crate::details::Details;
 use crate::documents::{Documents, Kind};
 use crate::figures::Figures;
 use crate::positions::{Encoding, offset};
+use crate::preferences::Preferences;
+use crate::readings::Read;
 use crate::settings::SettingsText;
 use crate::sql::{Sql, TOKEN_TYPES};
 use crate::traces;
@@ -54,8 +60,15 @@ pub(crate) struct Server {
     pub(crate) figures: Arc<Figures>,
     pub(crate) matches: Matches,
     pub(crate) edges: Arc<Edges>,
+    pub(crate) details: Arc<Details>,
+    pub(crate) changes: Arc<Changes>,
     /// What SQL completion knows.
     pub(crate) catalog: Catalog,
+    pub(crate) preferences: Preferences,
+    /// Tells what to compare.
+    comparisons: watch::Sender<Comparison>,
+    /// The way to the traces, once it is found.
+    pub(crate) connection: Option<Connection>,
     pub(crate) has_snippets: bool,
     /// Texts that are to be checked soon.
     pub(crate) checks: HashMap<Url, AbortHandle>,
@@ -92,6 +105,11 @@ impl Server {
             figures: Arc::default(),
             matches: Matches::default(),
             edges: Arc::default(),
+            details: Arc::default(),
+            changes: Arc::default(),
+            preferences: Preferences::default(),
+            comparisons: watch::Sender::default(),
+            connection: None,
             catalog: Catalog::builtin(),
             checks: HashMap::new(),
             is_unmatched: false,
@@ -124,6 +142,7 @@ impl Server {
             .completion_item
             .is_some_and(|item| item.snippet_support == Some(true));
         self.workspace = Workspace::new(&self.folder);
+        self.prefer(&params.initialization_options.unwrap_or_default());
         InitializeResult {
             capabilities: ServerCapabilities {
                 position_encoding: Some(self.encoding.kind()),
@@ -189,6 +208,7 @@ impl Server {
             self.folder.clone(),
             self.options.clone(),
             self.client.clone(),
+            self.comparisons.subscribe(),
         ));
         let client = self.client.clone();
         tokio::spawn(async move {
@@ -202,6 +222,24 @@ impl Server {
         if self.can_watch {
             self.watch_files();
         }
+    }
+
+    /// Takes what the user sets in the editor.
+    pub(crate) fn prefer(&mut self, sent: &serde_json::Value) {
+        match Preferences::read(sent) {
+            Ok(preferences) => self.preferences = preferences,
+            Err(error) => {
+                // The editor may be gone.
+                let _ = self.client.notify::<ShowMessage>(ShowMessageParams {
+                    typ: MessageType::WARNING,
+                    message: format!("Flockscope: {error}. What was set before counts."),
+                });
+                return;
+            }
+        }
+        let comparison = self.preferences.lens.compare;
+        self.comparisons
+            .send_if_modified(|known| std::mem::replace(known, comparison) != comparison);
     }
 
     /// Asks the editor to tell of files that change on the disk.
@@ -239,6 +277,27 @@ impl Server {
                 tracing::debug!(%error, method = R::METHOD, "the editor did not do it");
             }
         });
+    }
+
+    /// Takes what was read of the traces.
+    pub(crate) fn take(&mut self, read: Read) {
+        match read {
+            Read::Functions(figures) => {
+                self.figures = figures;
+                self.is_unmatched = true;
+                self.refresh();
+            }
+            Read::Changes(changes) => {
+                self.changes = changes;
+                self.refresh();
+            }
+            Read::Details(details) => self.details = details,
+            Read::Edges(edges) => self.edges = edges,
+            Read::Catalog(catalog) => {
+                self.catalog = catalog;
+                self.check_all();
+            }
+        }
     }
 
     pub(crate) fn refresh(&self) {
