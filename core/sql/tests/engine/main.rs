@@ -4,6 +4,7 @@ mod any_text;
 mod formatting;
 mod hovering;
 mod linting;
+mod literals;
 mod ranking;
 mod renaming;
 mod scopes;
