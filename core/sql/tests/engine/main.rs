@@ -5,6 +5,7 @@ mod formatting;
 mod hovering;
 mod linting;
 mod literals;
+mod queries;
 mod ranking;
 mod renaming;
 mod scopes;
