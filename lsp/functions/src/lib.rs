@@ -25,7 +25,7 @@ mod virtual_environment;
 mod workspace;
 
 pub use callees::Callee;
-pub use embedded::SqlString;
+pub use embedded::{SqlString, sql_strings};
 pub use language::Language;
 pub use observed::{Evidence, Match, Matches, Observed, ObservedId, Part, Tier};
 pub use scan::{Scan, Stamps};
