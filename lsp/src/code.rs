@@ -9,15 +9,13 @@ use async_lsp::{ErrorCode, ResponseError};
 use flockscope_functions::{FunctionId, Workspace};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::OPEN_TRACE;
 use crate::figures::Key;
 use crate::hover::Around;
 use crate::lens::Facts;
 use crate::positions::{offset, range};
 use crate::server::{Server, now};
 use crate::{calls, hover, lens};
-
-/// The command of a lens: the editor's extension shows the trace. Its argument is the trace's id.
-pub(crate) const OPEN_TRACE: &str = "flockscope.openTrace";
 
 /// What names a function between a lens and its resolution.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,10 +40,15 @@ impl Server {
             // While one types within a function, whose the spans are stays the same.
             self.is_unmatched |= before != ids(&self.workspace);
         }
+        self.match_anew();
+        Some(path)
+    }
+
+    /// Brings functions and figures together again, if either has changed.
+    pub(crate) fn match_anew(&mut self) {
         if std::mem::take(&mut self.is_unmatched) {
             self.matches = self.figures.matched_with(&self.workspace);
         }
-        Some(path)
     }
 
     pub(crate) fn lenses(&mut self, params: &CodeLensParams) -> Vec<CodeLens> {
