@@ -181,6 +181,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .notification::<DidChangeConfiguration>(|server, params| {
             server.prefer(&params.settings);
             server.refresh();
+            server.check_code();
             ControlFlow::Continue(())
         })
         .notification::<SetTrace>(|_, _| ControlFlow::Continue(()))

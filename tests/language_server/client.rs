@@ -59,7 +59,12 @@ fn messages_of(stream: impl Read + Send + 'static) -> Receiver<Value> {
 
 impl Client {
     /// A server of a folder, ready to be asked.
-    pub(crate) fn start(mut command: Command, folder: &Path, capabilities: &Value) -> Self {
+    pub(crate) fn start(command: Command, folder: &Path, capabilities: &Value) -> Self {
+        Self::start_with(command, folder, capabilities, Value::Null)
+    }
+
+    /// The same, with what the user sets in the editor.
+    pub(crate) fn start_with(mut command: Command, folder: &Path, capabilities: &Value, settings: Value) -> Self {
         let mut server = command
             .args(["lsp", "--stdio"])
             .stdin(Stdio::piped())
@@ -78,7 +83,8 @@ impl Client {
         };
         let answer = client.ask(
             "initialize",
-            json!({"processId": std::process::id(), "rootUri": address(folder), "capabilities": capabilities}),
+            json!({"processId": std::process::id(), "rootUri": address(folder), "capabilities": capabilities,
+                   "initializationOptions": settings}),
         );
         assert_eq!(answer["serverInfo"]["name"], "flockscope");
         client.tell("initialized", json!({}));
