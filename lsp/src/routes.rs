@@ -2,22 +2,25 @@
 
 use std::ops::ControlFlow;
 
-use async_lsp::ClientSocket;
 use async_lsp::lsp_types::notification::{
     DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
     DidSaveTextDocument, Initialized, SetTrace,
 };
 use async_lsp::lsp_types::request::{
     CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare, CodeActionRequest, CodeLensRequest,
-    CodeLensResolve, Completion, DocumentSymbolRequest, FoldingRangeRequest, Formatting, GotoDefinition, HoverRequest,
-    Initialize, References, Rename, SemanticTokensFullRequest, Shutdown, SignatureHelpRequest,
+    CodeLensResolve, Completion, DocumentSymbolRequest, ExecuteCommand, FoldingRangeRequest, Formatting,
+    GotoDefinition, HoverRequest, References, Rename, SemanticTokensFullRequest, Shutdown, SignatureHelpRequest,
 };
 use async_lsp::lsp_types::{CompletionResponse, DocumentSymbolResponse, GotoDefinitionResponse, SemanticTokensResult};
 use async_lsp::router::Router;
+use async_lsp::{ClientSocket, ErrorCode, ResponseError};
 
 use crate::Options;
-use crate::documents::Kind;
+use crate::notebooks::{
+    DidChangeNotebook, DidCloseNotebook, DidOpenNotebook, DidSaveNotebook, Initialize, synchronization,
+};
 use crate::server::{Check, FRESH, Loaded, Looked, Server, Tick, now};
+use crate::sql_checks::{AllAnswered, Answered, Reached};
 use crate::traces::{CatalogRead, EdgesRead, News, Sign};
 
 /// All handlers around the state.
@@ -25,8 +28,11 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
     let mut router = Router::new(Server::new(client, options));
     router
         .request::<Initialize, _>(|server, params| {
-            let answer = server.initialize(params);
-            async move { Ok(answer) }
+            let answer = serde_json::to_value(server.initialize(params)).map(|mut answer| {
+                answer["capabilities"]["notebookDocumentSync"] = synchronization();
+                answer
+            });
+            async move { answer.map_err(|error| ResponseError::new(ErrorCode::INTERNAL_ERROR, error)) }
         })
         .request::<Shutdown, _>(|_, ()| async move { Ok(()) })
         .request::<CodeLensRequest, _>(|server, params| {
@@ -70,7 +76,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .request::<CodeActionRequest, _>(|server, params| {
             let url = &params.text_document.uri;
-            let actions = server.sql(url, |sql| sql.actions(url, params.range));
+            let actions = server.sql_actions(url, params.range);
             async move { Ok(actions) }
         })
         .request::<DocumentSymbolRequest, _>(|server, params| {
@@ -104,9 +110,10 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             async move { Ok(edits) }
         })
         .request::<SemanticTokensFullRequest, _>(|server, params| {
-            let tokens = server.sql(&params.text_document.uri, |sql| sql.tokens());
+            let tokens = server.sql_tokens(&params.text_document.uri);
             async move { Ok(tokens.map(SemanticTokensResult::Tokens)) }
         })
+        .request::<ExecuteCommand, _>(|server, params| server.run_command(params))
         .notification::<Initialized>(|server, _| {
             server.begin();
             ControlFlow::Continue(())
@@ -130,9 +137,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .notification::<DidCloseTextDocument>(|server, params| {
             let url = params.text_document.uri;
             let closed = server.documents.close(&url);
-            if closed.as_ref().is_some_and(|document| document.kind != Kind::Code) {
-                server.publish(url, Vec::new());
-            }
+            server.forget_checks(&url, closed.as_ref().is_some_and(|document| document.is_marked));
             if let Some(path) = closed.and_then(|document| document.path) {
                 server.workspace.close(&path);
                 server.look_soon();
@@ -147,6 +152,19 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server.look_soon();
             ControlFlow::Continue(())
         })
+        .notification::<DidOpenNotebook>(|server, params| {
+            server.open_notebook(params);
+            ControlFlow::Continue(())
+        })
+        .notification::<DidChangeNotebook>(|server, params| {
+            server.change_notebook(params);
+            ControlFlow::Continue(())
+        })
+        .notification::<DidCloseNotebook>(|server, params| {
+            server.close_notebook(params);
+            ControlFlow::Continue(())
+        })
+        .notification::<DidSaveNotebook>(|_, _| ControlFlow::Continue(()))
         .notification::<DidChangeConfiguration>(|_, _| ControlFlow::Continue(()))
         .notification::<SetTrace>(|_, _| ControlFlow::Continue(()))
         .event::<Loaded>(|server, Loaded(workspace)| {
@@ -176,6 +194,18 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .event::<Check>(|server, Check(url)| {
             server.check(&url);
+            ControlFlow::Continue(())
+        })
+        .event::<Reached>(|server, Reached(connection)| {
+            server.reach(connection);
+            ControlFlow::Continue(())
+        })
+        .event::<Answered>(|server, answered| {
+            server.take_answer(answered);
+            ControlFlow::Continue(())
+        })
+        .event::<AllAnswered>(|server, AllAnswered(url)| {
+            server.tell_mistakes(&url);
             ControlFlow::Continue(())
         })
         .event::<Tick>(|server, _| {

@@ -11,13 +11,13 @@ use async_lsp::lsp_types::notification::{LogMessage, PublishDiagnostics};
 use async_lsp::lsp_types::request::{CodeLensRefresh, RegisterCapability};
 use async_lsp::lsp_types::{
     CallHierarchyServerCapability, CodeActionProviderCapability, CodeLensOptions, CompletionOptions, Diagnostic,
-    DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, FoldingRangeProviderCapability, GlobPattern,
-    HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf, Position,
+    DidChangeWatchedFilesRegistrationOptions, ExecuteCommandOptions, FileSystemWatcher, FoldingRangeProviderCapability,
+    GlobPattern, HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf,
     PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
     SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, SignatureHelpOptions,
     TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, Url,
 };
-use flockscope_client::cache_folder;
+use flockscope_client::{Connection, cache_folder};
 use flockscope_functions::{Language, Matches, Scan, Workspace};
 use flockscope_sql::Catalog;
 use sha2::{Digest, Sha256};
@@ -27,9 +27,12 @@ use crate::Options;
 use crate::calls::Edges;
 use crate::documents::{Documents, Kind};
 use crate::figures::Figures;
-use crate::positions::{Encoding, offset};
+use crate::notebooks::Notebooks;
+use crate::positions::Encoding;
 use crate::settings::SettingsText;
 use crate::sql::{Sql, TOKEN_TYPES};
+use crate::sql_checks::Checked;
+use crate::sql_commands::{EXPLAIN, RUN};
 use crate::traces;
 
 /// How often times such as `3 s ago` are shown anew, while the latest span is no older than an hour.
@@ -57,6 +60,13 @@ pub(crate) struct Server {
     /// What SQL completion knows.
     pub(crate) catalog: Catalog,
     pub(crate) has_snippets: bool,
+    /// Whether the editor shows the results of queries itself.
+    pub(crate) shows_results: bool,
+    /// The traces, while they can be asked. No handler waits for them.
+    pub(crate) connection: Option<Connection>,
+    /// What DuckDB said about queries.
+    pub(crate) sql_checks: HashMap<Url, Checked>,
+    pub(crate) notebooks: Notebooks,
     /// Texts that are to be checked soon.
     pub(crate) checks: HashMap<Url, AbortHandle>,
     /// Whether functions or figures changed since they were brought together.
@@ -87,6 +97,10 @@ impl Server {
             can_refresh: false,
             can_watch: false,
             has_snippets: false,
+            shows_results: false,
+            connection: None,
+            sql_checks: HashMap::new(),
+            notebooks: Notebooks::new(),
             documents: Documents::default(),
             workspace: Workspace::default(),
             figures: Arc::default(),
@@ -109,6 +123,8 @@ impl Server {
             .or_else(|| std::env::current_dir().ok())
             .unwrap_or_default();
         let capabilities = params.capabilities;
+        let own = capabilities.experimental.unwrap_or_default();
+        self.shows_results = own["flockscope"]["sqlResults"] == true;
         let general = capabilities.general.unwrap_or_default();
         self.encoding = Encoding::of(&general.position_encodings.unwrap_or_default());
         let workspace = capabilities.workspace.unwrap_or_default();
@@ -153,6 +169,10 @@ impl Server {
                 references_provider: Some(OneOf::Left(true)),
                 rename_provider: Some(OneOf::Left(true)),
                 document_formatting_provider: Some(OneOf::Left(true)),
+                execute_command_provider: Some(ExecuteCommandOptions {
+                    commands: [RUN, EXPLAIN].map(str::to_owned).to_vec(),
+                    ..ExecuteCommandOptions::default()
+                }),
                 semantic_tokens_provider: Some(
                     SemanticTokensOptions {
                         legend: SemanticTokensLegend {
@@ -294,20 +314,9 @@ impl Server {
 
     /// Asks the SQL engine about a text; nothing for one that is no SQL.
     pub(crate) fn sql<T>(&self, url: &Url, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
-        let document = self.documents.get(url).filter(|document| document.kind == Kind::Sql)?;
-        Some(ask(&Sql::of_document(&self.catalog, document, self.encoding)))
-    }
-
-    /// Asks the SQL engine about a place: in SQL, or in a string of Python that is SQL.
-    pub(crate) fn sql_at<T>(&mut self, url: &Url, at: Position, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
-        if self.documents.get(url)?.kind != Kind::Code {
-            return self.sql(url, ask);
-        }
-        let path = self.up_to_date(url)?;
         let document = self.documents.get(url)?;
-        let offset = offset(&document.text, &document.lines, at, self.encoding);
-        let string = self.workspace.sql_at(&path, u32::try_from(offset).ok()?)?;
-        Some(ask(&Sql::of_string(&self.catalog, document, self.encoding, &string)))
+        let start = document.sql_start()?;
+        Some(ask(&Sql::of_document(&self.catalog, document, self.encoding, start)))
     }
 
     /// Asks about a text of settings; nothing for any other.
@@ -330,7 +339,7 @@ impl Server {
         if self
             .documents
             .get(&url)
-            .is_none_or(|document| document.kind == Kind::Code)
+            .is_none_or(|document| document.kind == Kind::Code && !document.is_python)
         {
             return;
         }
@@ -355,9 +364,36 @@ impl Server {
 
     pub(crate) fn check(&mut self, url: &Url) {
         self.checks.remove(url);
-        let found = self.sql(url, |sql| sql.diagnostics());
-        if let Some(diagnostics) = found.or_else(|| self.settings(url, |settings| settings.diagnostics())) {
-            self.publish(url.clone(), diagnostics);
+        self.tell_mistakes(url);
+        self.ask_duckdb(url);
+    }
+
+    /// Tells the editor what is wrong in a text, as far as that is known.
+    pub(crate) fn tell_mistakes(&mut self, url: &Url) {
+        let found = self.sql_diagnostics(url);
+        let Some(diagnostics) = found.or_else(|| self.settings(url, |settings| settings.diagnostics())) else {
+            return;
+        };
+        let Some(document) = self.documents.get_mut(url) else {
+            return;
+        };
+        // Most source files have no SQL.
+        let is_code = document.kind == Kind::Code;
+        if is_code && diagnostics.is_empty() && !document.is_marked {
+            return;
+        }
+        document.is_marked = !diagnostics.is_empty();
+        self.publish(url.clone(), diagnostics);
+    }
+
+    /// Forgets what is wrong in a text that was closed.
+    pub(crate) fn forget_checks(&mut self, url: &Url, is_marked: bool) {
+        if let Some(check) = self.checks.remove(url) {
+            check.abort();
+        }
+        self.sql_checks.remove(url);
+        if is_marked {
+            self.publish(url.clone(), Vec::new());
         }
     }
 

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::calls::Edges;
 use crate::figures::Figures;
+use crate::sql_checks::Reached;
 use crate::{Options, catalog};
 
 /// Time from the first span to the question about it: more may come behind it.
@@ -52,6 +53,10 @@ pub(crate) async fn follow(folder: PathBuf, options: Options, client: ClientSock
             Some(located) => follow_located(&located, &options, &client).await,
             None => Ok(()),
         };
+        // A store that is open in this process must be let go of before it is opened again.
+        if client.emit(Reached(None)).is_err() {
+            return;
+        }
         match outcome {
             Err(Ended::Editor) => return,
             Err(Ended::Traces(error)) => {
@@ -102,6 +107,9 @@ async fn follow_located(located: &Located, options: &Options, client: &ClientSoc
         ..ConnectOptions::default()
     };
     let connection = Connection::open(located, connect).await?;
+    if client.emit(Reached(Some(connection.clone()))).is_err() {
+        return Err(Ended::Editor);
+    }
     let mut events = Box::pin(connection.listen().await?);
     let mut last_catalog: Option<Instant> = None;
     loop {

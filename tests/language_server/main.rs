@@ -3,6 +3,7 @@
 
 mod client;
 mod functions;
+mod notebooks;
 mod project;
 mod settings;
 mod sql;
