@@ -31,7 +31,7 @@ use crate::notebooks::Notebooks;
 use crate::positions::Encoding;
 use crate::settings::SettingsText;
 use crate::sql::{Sql, TOKEN_TYPES};
-use crate::sql_checks::Checked;
+use crate::sql_checks::{Checked, Key, Older};
 use crate::sql_commands::{EXPLAIN, RUN};
 use crate::traces;
 
@@ -66,6 +66,8 @@ pub(crate) struct Server {
     pub(crate) connection: Option<Connection>,
     /// What DuckDB said about queries.
     pub(crate) sql_checks: HashMap<Url, Checked>,
+    /// Keys that none of the newest spans has, once the others were asked for them.
+    pub(crate) older_keys: HashMap<Key, Older>,
     pub(crate) notebooks: Notebooks,
     /// Texts that are to be checked soon.
     pub(crate) checks: HashMap<Url, AbortHandle>,
@@ -100,6 +102,7 @@ impl Server {
             shows_results: false,
             connection: None,
             sql_checks: HashMap::new(),
+            older_keys: HashMap::new(),
             notebooks: Notebooks::new(),
             documents: Documents::default(),
             workspace: Workspace::default(),

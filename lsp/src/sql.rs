@@ -14,7 +14,7 @@ use flockscope_sql::{About, Catalog, Fix, HighlightKind, ItemKind, Query, Severi
 
 use crate::documents::Document;
 use crate::positions::{Encoding, offset, position, range};
-use crate::sql_checks::{Answers, Mistake};
+use crate::sql_checks::{Key, Mistake, Said};
 use crate::sql_commands::query_lenses;
 
 /// A piece of SQL at hand, with what is known: a document from a byte on, or a string of one.
@@ -176,10 +176,10 @@ impl<'a> Sql<'a> {
     }
 
     /// What DuckDB found, each with the range of its query.
-    fn mistakes<'m>(&self, answers: &'m Answers) -> Vec<(Bytes<usize>, &'m Mistake)> {
+    fn mistakes<'m>(&self, said: Said<'m>) -> Vec<(Bytes<usize>, &'m Mistake)> {
         let mut found = Vec::new();
         for query in self.queries() {
-            let answer = answers.of(self.text_of(&query.range));
+            let answer = said.of(self.text_of(&query.range));
             found.extend(
                 answer
                     .filter(|mistake| !(query.follows_others && mistake.is_missing))
@@ -190,7 +190,7 @@ impl<'a> Sql<'a> {
     }
 
     /// The lints of the text; none that is about what an f-string puts in, or that DuckDB has said already.
-    fn lints(&self, mistakes: &[(Bytes<usize>, &Mistake)]) -> Vec<flockscope_sql::Lint> {
+    fn lints(&self, mistakes: &[(Bytes<usize>, &Mistake)], said: Said<'_>) -> Vec<flockscope_sql::Lint> {
         let mut lints = flockscope_sql::lint(self.catalog, self.text);
         lints.retain(|lint| {
             !self.is_hole(&lint.range)
@@ -198,7 +198,14 @@ impl<'a> Sql<'a> {
                     .iter()
                     .any(|(query, mistake)| moved(&mistake.range, query.start) == lint.range)
         });
-        lints
+        lints.into_iter().filter_map(|lint| said.confirmed(lint)).collect()
+    }
+
+    /// Keys that the newest spans do not have.
+    pub(crate) fn unknown_keys(&self) -> Vec<Key> {
+        let mut lints = flockscope_sql::lint(self.catalog, self.text);
+        lints.retain(|lint| !self.is_hole(&lint.range));
+        lints.into_iter().filter_map(|lint| lint.unknown_key).collect()
     }
 
     /// Whether something that an f-string puts in stands in a range.
@@ -210,8 +217,8 @@ impl<'a> Sql<'a> {
     }
 
     /// What is wrong: what DuckDB says about queries, as far as it was asked, and what only the traces tell.
-    pub(crate) fn diagnostics(&self, answers: &Answers) -> Vec<Diagnostic> {
-        let mistakes = self.mistakes(answers);
+    pub(crate) fn diagnostics(&self, said: Said<'_>) -> Vec<Diagnostic> {
+        let mistakes = self.mistakes(said);
         let diagnostic = |bytes: &Bytes<usize>, severity, code: &str, message: String| Diagnostic {
             range: self.range(bytes),
             severity: Some(severity),
@@ -224,7 +231,7 @@ impl<'a> Sql<'a> {
             let bytes = moved(&mistake.range, query.start);
             diagnostic(&bytes, DiagnosticSeverity::ERROR, "duckdb", mistake.message.clone())
         });
-        let of_traces = self.lints(&mistakes).into_iter().map(|lint| {
+        let of_traces = self.lints(&mistakes, said).into_iter().map(|lint| {
             let severity = match lint.severity {
                 Severity::Warning => DiagnosticSeverity::WARNING,
                 Severity::Information => DiagnosticSeverity::INFORMATION,
@@ -239,13 +246,13 @@ impl<'a> Sql<'a> {
         &self,
         url: &Url,
         within: async_lsp::lsp_types::Range,
-        answers: &Answers,
+        said: Said<'_>,
     ) -> Vec<CodeActionOrCommand> {
         let wanted = |bytes: &Bytes<usize>| {
             let range = self.range(bytes);
             range.start <= within.end && within.start <= range.end
         };
-        let mistakes = self.mistakes(answers);
+        let mistakes = self.mistakes(said);
         let mut fixes: Vec<Fix> = Vec::new();
         for (query, mistake) in &mistakes {
             let bytes = moved(&mistake.range, query.start);
@@ -257,7 +264,10 @@ impl<'a> Sql<'a> {
                 }));
             }
         }
-        let touched = self.lints(&mistakes).into_iter().filter(|lint| wanted(&lint.range));
+        let touched = self
+            .lints(&mistakes, said)
+            .into_iter()
+            .filter(|lint| wanted(&lint.range));
         fixes.extend(touched.flat_map(|lint| lint.fixes));
         fixes
             .into_iter()

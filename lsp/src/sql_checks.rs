@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use async_lsp::lsp_types::{CodeActionOrCommand, Diagnostic, Position, Range, SemanticTokens, Url};
 use flockscope_client::{ClientError, Connection, row_texts};
-use flockscope_sql::TokenKind;
+use flockscope_sql::{Lint, TokenKind};
 use flockscope_store::Limits;
 use tokio::task::AbortHandle;
 
+use crate::catalog::SPANS_FOR_KEYS;
 use crate::documents::Kind;
 use crate::positions::offset;
 use crate::server::Server;
@@ -24,6 +25,10 @@ const LARGEST: usize = 64 << 10;
 
 /// Queries that DuckDB is asked about before the next ones wait for the next pause.
 const MOST_AT_ONCE: usize = 200;
+
+/// Keys that are remembered as looked for, and how many of a text are looked for at once.
+const MOST_KEYS: usize = 2_000;
+const MOST_KEYS_AT_ONCE: usize = 20;
 
 /// Lines of a message: DuckDB lists every function that would fit.
 const MOST_LINES: usize = 6;
@@ -44,10 +49,47 @@ pub(crate) struct Mistake {
 #[derive(Debug, Default)]
 pub(crate) struct Answers(HashMap<String, Option<Mistake>>);
 
-impl Answers {
+/// A JSON column and a key in it.
+pub(crate) type Key = (String, String);
+
+/// Whether spans have a key that none of the newest has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Older {
+    Have,
+    HaveNot,
+    /// There are too many to look at.
+    Unsure,
+}
+
+/// What the traces said when they were asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said<'a> {
+    pub(crate) answers: &'a Answers,
+    pub(crate) keys: &'a HashMap<Key, Older>,
+}
+
+impl<'a> Said<'a> {
     /// What is wrong with a query, so far as DuckDB was asked.
-    pub(crate) fn of(&self, query: &str) -> Option<&Mistake> {
-        self.0.get(query).and_then(Option::as_ref)
+    pub(crate) fn of(&self, query: &str) -> Option<&'a Mistake> {
+        self.answers.0.get(query).and_then(Option::as_ref)
+    }
+
+    /// A lint as it is now known to be. What is said of a key that only the newest spans were searched for waits until the
+    /// others were.
+    pub(crate) fn confirmed(&self, mut lint: Lint) -> Option<Lint> {
+        let Some(key) = &lint.unknown_key else {
+            return Some(lint);
+        };
+        match self.keys.get(key)? {
+            Older::Have => return None,
+            Older::HaveNot => {}
+            Older::Unsure => {
+                if let Some(rest) = lint.message.strip_prefix("No span") {
+                    lint.message = format!("None of the newest {SPANS_FOR_KEYS} spans{rest}");
+                }
+            }
+        }
+        Some(lint)
     }
 }
 
@@ -71,6 +113,12 @@ pub(crate) struct Answered {
     url: Url,
     query: String,
     mistake: Option<Mistake>,
+}
+
+/// It has looked for a key.
+pub(crate) struct KeyLookedFor {
+    key: Key,
+    older: Older,
 }
 
 /// It has answered about all that was asked.
@@ -127,18 +175,34 @@ impl Server {
 
     /// What is wrong in the SQL of a text; nothing for a text that can have none.
     pub(crate) fn sql_diagnostics(&mut self, url: &Url) -> Option<Vec<Diagnostic>> {
-        let checked = self.sql_checks.remove(url).unwrap_or_default();
-        let found = self.each_sql(url, |sql| sql.diagnostics(&checked.answers));
+        let (checked, keys) = self.take_said(url);
+        let said = Said {
+            answers: &checked.answers,
+            keys: &keys,
+        };
+        let found = self.each_sql(url, |sql| sql.diagnostics(said));
         self.sql_checks.insert(url.clone(), checked);
+        self.older_keys = keys;
         Some(found?.into_iter().flatten().collect())
     }
 
     /// Fixes of what is wrong within a range.
     pub(crate) fn sql_actions(&mut self, url: &Url, within: Range) -> Option<Vec<CodeActionOrCommand>> {
-        let checked = self.sql_checks.remove(url).unwrap_or_default();
-        let found = self.each_sql(url, |sql| sql.actions(url, within, &checked.answers));
+        let (checked, keys) = self.take_said(url);
+        let said = Said {
+            answers: &checked.answers,
+            keys: &keys,
+        };
+        let found = self.each_sql(url, |sql| sql.actions(url, within, said));
         self.sql_checks.insert(url.clone(), checked);
+        self.older_keys = keys;
         Some(found?.into_iter().flatten().collect())
+    }
+
+    /// What the traces said; whoever takes it gives it back.
+    fn take_said(&mut self, url: &Url) -> (Checked, HashMap<Key, Older>) {
+        let checked = self.sql_checks.remove(url).unwrap_or_default();
+        (checked, std::mem::take(&mut self.older_keys))
     }
 
     /// The colours of the SQL of a text; nothing for a text that has none, so that another server's are shown.
@@ -152,12 +216,19 @@ impl Server {
         let Some(connection) = self.connection.clone() else {
             return;
         };
-        let queries = self.each_sql(url, |sql| -> Vec<String> {
+        let asked = self.each_sql(url, |sql| {
             let queries = sql.queries();
             let texts = queries.iter().map(|query| sql.text_of(&query.range).to_owned());
-            texts.filter(|query| query.len() <= LARGEST).collect()
+            let texts: Vec<String> = texts.filter(|query| query.len() <= LARGEST).collect();
+            (texts, sql.unknown_keys())
         });
-        let wanted: Vec<String> = queries.unwrap_or_default().into_iter().flatten().collect();
+        let (queries, keys): (Vec<_>, Vec<_>) = asked.unwrap_or_default().into_iter().unzip();
+        let wanted: Vec<String> = queries.into_iter().flatten().collect();
+        let mut keys: Vec<Key> = keys.into_iter().flatten().collect();
+        keys.sort();
+        keys.dedup();
+        keys.retain(|key| !self.older_keys.contains_key(key));
+        keys.truncate(MOST_KEYS_AT_ONCE);
         let checked = self.sql_checks.entry(url.clone()).or_default();
         if let Some(running) = checked.running.take() {
             running.abort();
@@ -170,7 +241,7 @@ impl Server {
                 new.push(query.clone());
             }
         }
-        if new.is_empty() {
+        if new.is_empty() && keys.is_empty() {
             return;
         }
         let (client, url) = (self.client.clone(), url.clone());
@@ -184,6 +255,12 @@ impl Server {
                 // The editor may be gone.
                 let _ = client.emit(Answered { url, query, mistake });
             }
+            for key in keys {
+                let Ok(older) = older(&connection, &key).await else {
+                    break;
+                };
+                let _ = client.emit(KeyLookedFor { key, older });
+            }
             let _ = client.emit(AllAnswered(url));
         });
         checked.running = Some(running.abort_handle());
@@ -195,6 +272,13 @@ impl Server {
         }
     }
 
+    pub(crate) fn take_key(&mut self, KeyLookedFor { key, older }: KeyLookedFor) {
+        if self.older_keys.len() >= MOST_KEYS {
+            self.older_keys.clear();
+        }
+        self.older_keys.insert(key, older);
+    }
+
     /// The traces are others, or are gone: what DuckDB said does not count any more.
     pub(crate) fn reach(&mut self, connection: Option<Connection>) {
         if connection.is_none() && self.connection.is_none() {
@@ -202,6 +286,7 @@ impl Server {
         }
         self.connection = connection;
         self.sql_checks.clear();
+        self.older_keys.clear();
         self.check_all();
     }
 }
@@ -213,23 +298,9 @@ async fn mistake(connection: &Connection, query: &str) -> Result<Option<Mistake>
          FROM (SELECT json_serialize_plan('{}') AS p) WHERE p->>'error' = 'true'",
         query.replace('\'', "''")
     );
-    let limits = Limits {
-        rows: 1,
-        bytes: 1 << 20,
-        time: LONGEST,
-        ..Limits::default()
+    let Some(rows) = ask(connection, &question).await? else {
+        return Ok(None);
     };
-    let answer = match connection.sql(&question, &limits, None).await {
-        Ok(answer) => answer.whole().await,
-        Err(error) => Err(error),
-    };
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(ClientError::Unreachable(words)) => return Err(ClientError::Unreachable(words)),
-        // It can't be planned in this way, or not in time.
-        Err(_) => return Ok(None),
-    };
-    let rows = row_texts(&answer).map_err(|error| ClientError::Answer(error.to_string()))?;
     let Some([kind, message, location, name, candidates]) = rows.first().and_then(|row| row.first_chunk()) else {
         return Ok(None);
     };
@@ -242,6 +313,45 @@ async fn mistake(connection: &Connection, query: &str) -> Result<Option<Mistake>
         &text(name),
         &text(candidates),
     ))
+}
+
+/// Looks for a key in all spans, for as long as that may take.
+async fn older(connection: &Connection, (column, key): &Key) -> Result<Older, ClientError> {
+    let quoted = key.replace('\'', "''");
+    // A search in the text is many times faster than reading it, and finds more; letters that JSON escapes it would miss.
+    let is_plain = key.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:".contains(c));
+    let quick = if is_plain {
+        format!("contains({column}::VARCHAR, '\"{quoted}\"') AND ")
+    } else {
+        String::new()
+    };
+    let question = format!("SELECT '1' FROM spans WHERE {quick}list_contains(json_keys({column}), '{quoted}') LIMIT 1");
+    Ok(match ask(connection, &question).await? {
+        Some(rows) if rows.is_empty() => Older::HaveNot,
+        Some(_) => Older::Have,
+        None => Older::Unsure,
+    })
+}
+
+/// The few rows of a short question; nothing where there is no answer to it in time.
+async fn ask(connection: &Connection, question: &str) -> Result<Option<Vec<Vec<Option<String>>>>, ClientError> {
+    let limits = Limits {
+        rows: 1,
+        bytes: 1 << 20,
+        time: LONGEST,
+        ..Limits::default()
+    };
+    let answer = match connection.sql(question, &limits, None).await {
+        Ok(answer) => answer.whole().await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(answer) => row_texts(&answer)
+            .map(Some)
+            .map_err(|error| ClientError::Answer(error.to_string())),
+        Err(ClientError::Unreachable(words)) => Err(ClientError::Unreachable(words)),
+        Err(_) => Ok(None),
+    }
 }
 
 /// A mistake in DuckDB's words. Kinds of errors that are no mistake of the query give none.
@@ -363,6 +473,32 @@ mod tests {
         assert_eq!(marked(query, "no", "[9,1]", ""), "SELECT");
         assert_eq!(marked(query, "no", "[900,1]", ""), "SELECT");
         assert_eq!(marked(query, "no", "[18446744073709551615,9]", ""), "SELECT");
+    }
+
+    #[test]
+    fn a_key_is_only_called_unknown_once_all_spans_were_searched() {
+        let key = ("attributes".to_owned(), "b".to_owned());
+        let lint = Lint {
+            range: 0..1,
+            severity: flockscope_sql::Severity::Warning,
+            code: "unknown-attribute",
+            message: "No span has `b`".into(),
+            fixes: Vec::new(),
+            unknown_key: Some(key.clone()),
+        };
+        let message = |known: Option<Older>| {
+            let keys = known.map(|older| (key.clone(), older)).into_iter().collect();
+            let said = Said {
+                answers: &Answers::default(),
+                keys: &keys,
+            };
+            said.confirmed(lint.clone()).map(|lint| lint.message)
+        };
+        assert_eq!(message(None), None);
+        assert_eq!(message(Some(Older::Have)), None);
+        assert_eq!(message(Some(Older::HaveNot)).as_deref(), Some("No span has `b`"));
+        let unsure = message(Some(Older::Unsure));
+        assert_eq!(unsure.as_deref(), Some("None of the newest 20000 spans has `b`"));
     }
 
     #[test]

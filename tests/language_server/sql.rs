@@ -137,6 +137,78 @@ impl Editor {
 }
 
 #[test]
+fn a_column_says_what_its_newest_values_are() {
+    let mut editor = Editor::open();
+    editor.offered_when("SELECT attributes->>'¦' FROM spans", "agent.name");
+    let mut shown = |marked: &str| {
+        let position = editor.write(marked);
+        let at = json!({"textDocument": editor.document(), "position": position});
+        let hover = editor.client.ask("textDocument/hover", at);
+        hover["contents"]["value"].as_str().expect("Markdown").to_owned()
+    };
+    let duration = shown("SELECT dura¦tion_ms FROM spans");
+    let parent = shown("SELECT parent¦_id FROM spans");
+    let events = shown("SELECT event_¦count FROM spans");
+    let begin = shown("SELECT start_¦time FROM spans");
+    let code = shown("SELECT code_file¦_path FROM spans");
+    // All spans of the sample are among the newest.
+    let rows = editor.client_rows(
+        "SELECT count(*) AS n, round(min(duration_ms), 6)::VARCHAR AS least, round(max(duration_ms), 6)::VARCHAR AS most,
+           count(*) FILTER (parent_id IS NULL) AS roots, min(start_time)::VARCHAR AS first,
+           strftime(make_timestamp_ns(max(start_time)), '%Y-%m-%d %H:%M:%S') AS last,
+           mode(event_count) AS common, count(*) FILTER (event_count = 0) AS without, max(event_count) AS events
+         FROM spans",
+    );
+    let row = &rows[0];
+    let text = |name: &str| row[name].as_str().expect("a text").to_owned();
+    let number = |name: &str| row[name].as_i64().expect("a number");
+    let over = format!("over the newest {} spans", number("n"));
+    for hover in [&duration, &parent, &events, &begin, &code] {
+        assert!(hover.contains(&over), "{hover}");
+    }
+    assert!(
+        duration.contains(&format!("from `{}` to `{}`", text("least"), text("most"))),
+        "{duration}"
+    );
+    let share = number("roots") as f64 / number("n") as f64 * 100.0;
+    assert!(parent.contains(&format!("{share:.1} % NULL")), "{parent}");
+    assert!(!parent.contains("from `") && !parent.contains(" × "), "{parent}");
+    assert_eq!(number("common"), 0);
+    assert!(
+        events.contains(&format!("from `0` to `{}`", number("events"))),
+        "{events}"
+    );
+    assert!(events.contains(&format!("- `0` × {}", number("without"))), "{events}");
+    assert!(
+        begin.contains(&text("first")) && begin.contains(&format!("{} UTC", text("last"))),
+        "{begin}"
+    );
+    assert!(code.contains("100.0 % NULL"), "{code}");
+    assert_eq!(editor.client.end(), Some(0));
+}
+
+#[test]
+fn a_key_that_only_old_spans_have_is_not_called_unknown() {
+    let project = Project::with_sample();
+    let traces = duckdb::Connection::open(project.path(".flock/traces.duckdb")).expect("the traces");
+    let copies = "INSERT INTO spans BY NAME
+        SELECT s.* REPLACE ('new' || i AS span_id, NULL AS parent_id, start_time + 1000000000 + i AS start_time,
+                            end_time + 1000000000 + i AS end_time, '{\"new.key\": 1}' AS attributes)
+        FROM (SELECT * FROM spans ORDER BY start_time DESC LIMIT 1) s, range(20001) r(i)";
+    assert_eq!(traces.execute(copies, []).expect("more spans"), 20_001);
+    drop(traces);
+    let mut client = Client::start(project.command(), &project.path(""), &json!({}));
+    let file = project.path("query.sql");
+    let text = "SELECT attributes->>'agent.name', attributes->>'new.key', attributes->>'no.such.key' FROM spans";
+    client.open(&file, "sql", text);
+    let found = client.mistakes_when(&address(&file), |found| !found.is_empty());
+    let marked: Vec<String> = found.iter().map(|one| text_at(text, &one["range"])).collect();
+    assert_eq!(marked, ["'no.such.key'"]);
+    assert!(found[0]["message"].to_string().contains("No span has"), "{found:?}");
+    assert_eq!(client.end(), Some(0));
+}
+
+#[test]
 fn hovers_signatures_names_and_layout() {
     let mut editor = Editor::open();
     let at = |editor: &mut Editor, marked: &str| {
