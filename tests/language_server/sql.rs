@@ -205,6 +205,10 @@ fn a_key_that_only_old_spans_have_is_not_called_unknown() {
     let marked: Vec<String> = found.iter().map(|one| text_at(text, &one["range"])).collect();
     assert_eq!(marked, ["'no.such.key'"]);
     assert!(found[0]["message"].to_string().contains("No span has"), "{found:?}");
+    // It was no key of the newest spans.
+    let at = json!({"textDocument": {"uri": address(&file)}, "position": {"line": 0, "character": 21}});
+    let answer = client.ask("textDocument/completion", at);
+    assert_eq!(labels(answer["items"].as_array().expect("items")), ["new.key"]);
     assert_eq!(client.end(), Some(0));
 }
 
