@@ -53,6 +53,9 @@ impl Server {
 
     pub(crate) fn lenses(&mut self, params: &CodeLensParams) -> Vec<CodeLens> {
         let url = &params.text_document.uri;
+        if let Some(lenses) = self.sql_lenses(url) {
+            return lenses;
+        }
         let Some(path) = self.up_to_date(url) else {
             return Vec::new();
         };

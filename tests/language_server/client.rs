@@ -20,6 +20,8 @@ pub(crate) struct Client {
     /// Requests and notifications of the server that came while an answer was waited for.
     heard: VecDeque<Value>,
     next_id: i64,
+    /// What the server can do.
+    pub(crate) capabilities: Value,
     /// Whether the server's requests are answered.
     pub(crate) answers: bool,
 }
@@ -79,6 +81,7 @@ impl Client {
             messages,
             heard: VecDeque::new(),
             next_id: 0,
+            capabilities: Value::Null,
             answers: true,
         };
         let answer = client.ask(
@@ -87,6 +90,7 @@ impl Client {
                    "initializationOptions": settings}),
         );
         assert_eq!(answer["serverInfo"]["name"], "flockscope");
+        client.capabilities = answer["capabilities"].clone();
         client.tell("initialized", json!({}));
         client
     }
@@ -146,6 +150,19 @@ impl Client {
                 .next_message(deadline)
                 .unwrap_or_else(|| panic!("no {method} came"));
             self.heard.push_back(message);
+        }
+    }
+
+    /// Waits until what is said to be wrong in a text is what is wanted.
+    pub(crate) fn mistakes_when(&mut self, uri: &str, is_wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let said = self.wait_for("textDocument/publishDiagnostics");
+            let found = said["params"]["diagnostics"].as_array().expect("diagnostics").clone();
+            if said["params"]["uri"] == uri && is_wanted(&found) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "in vain: {found:?}");
         }
     }
 
@@ -231,6 +248,15 @@ impl Drop for Client {
 /// A file or folder as the protocol names it.
 pub(crate) fn address(path: &Path) -> String {
     format!("file://{}", path.display())
+}
+
+/// The text of a range, counted in UTF-16.
+pub(crate) fn text_at(text: &str, range: &Value) -> String {
+    let number = |end: &str, what: &str| range[end][what].as_u64().expect("a number") as usize;
+    let line = text.split('\n').nth(number("start", "line")).expect("a line");
+    assert_eq!(number("start", "line"), number("end", "line"), "one line");
+    let units: Vec<u16> = line.encode_utf16().collect();
+    String::from_utf16(&units[number("start", "character")..number("end", "character")]).expect("whole characters")
 }
 
 /// Line and column (in UTF-16) of the first character of a text within a file's text.

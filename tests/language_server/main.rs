@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod functions;
 mod hovers;
+mod notebooks;
 mod project;
 mod settings;
 mod sql;
