@@ -34,11 +34,20 @@ impl Workspace {
     /// The innermost frame, of those that [`crate::stack_frames`] gives, that lies in a file of the workspace. Installed
     /// packages and the language's own library are passed by.
     pub fn place_of_frame(&self, frames: &[StackFrame]) -> Option<FramePlace<'_>> {
+        self.places_of_frames([frames]).pop().flatten()
+    }
+
+    /// The same for many stack traces, in one go through the workspace.
+    pub fn places_of_frames<'t>(
+        &self,
+        traces: impl IntoIterator<Item = &'t [StackFrame]>,
+    ) -> Vec<Option<FramePlace<'_>>> {
         let matching = Matching::new(self);
-        let numbered = frames.iter().enumerate().rev();
-        numbered
-            .filter_map(|(number, frame)| self.place_of(&matching, number, frame))
-            .next()
+        let places = traces.into_iter().map(|frames| {
+            let mut numbered = frames.iter().enumerate().rev();
+            numbered.find_map(|(number, frame)| self.place_of(&matching, number, frame))
+        });
+        places.collect()
     }
 
     fn place_of(&self, matching: &Matching<'_>, number: usize, frame: &StackFrame) -> Option<FramePlace<'_>> {

@@ -223,6 +223,22 @@ fn a_file_that_was_edited_or_only_bears_the_name_is_not_certain() {
 }
 
 #[test]
+fn many_traces_are_placed_as_each_alone() {
+    let project = programs();
+    let workspace = project.workspace();
+    let names = ["carets", "syntax", "javascript", "go"];
+    let traces: Vec<_> = names.iter().map(|name| stack_frames(&trace(name))).collect();
+    let together = workspace.places_of_frames(traces.iter().map(Vec::as_slice));
+    assert_eq!(
+        together.iter().map(Option::is_some).collect::<Vec<_>>(),
+        [true, false, true, true]
+    );
+    for (frames, found) in traces.iter().zip(together) {
+        assert_eq!(workspace.place_of_frame(frames), found);
+    }
+}
+
+#[test]
 fn two_files_of_the_same_end_are_told_apart_by_the_function() {
     let project = Project::without_flock(&[
         ("a/shop.py", "def price():\n    return 1\n"),
