@@ -13,3 +13,4 @@ mod resolution;
 mod sample;
 mod scanning;
 mod search;
+mod stack_traces;
