@@ -1,8 +1,12 @@
 //! What is known of the functions' spans: a snapshot of the store, and what of it is about one function.
 
-use flockscope_functions::{Evidence, FunctionId, Matches, Observed, ObservedId, Tier, Workspace};
+use std::collections::HashMap;
+
+use flockscope_functions::{Evidence, FunctionId, Matches, Observed, ObservedId, Part, Tier, Workspace};
 use flockscope_model::rows::FunctionRow;
 use serde::Deserialize;
+
+use crate::nesting::{Nesting, Nestings};
 
 /// What tells rows of the analysis `functions` apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
@@ -46,11 +50,18 @@ impl From<&FunctionRow> for Key {
 pub(crate) struct Figures {
     rows: Vec<FunctionRow>,
     observed: Vec<Observed>,
+    /// Of rows that call themselves, the two parts.
+    nestings: HashMap<ObservedId, Nesting>,
 }
 
 impl Figures {
-    pub(crate) fn new(rows: Vec<FunctionRow>) -> Self {
-        let observed = rows.iter().zip(0..).map(|(row, id)| Observed {
+    pub(crate) fn new(rows: Vec<FunctionRow>, nestings: &Nestings) -> Self {
+        let numbered = || rows.iter().zip(0..);
+        let nestings: HashMap<ObservedId, Nesting> = numbered()
+            .filter_map(|(row, id)| Some((id, nestings.of(&Key::from(row))?.clone())))
+            .collect();
+        let nested_calls = |id| nestings.get(&id).and_then(|found| Some(found.nested.as_ref()?.calls));
+        let observed = numbered().map(|(row, id)| Observed {
             id,
             name: row.name.clone(),
             service: row.service.clone(),
@@ -61,10 +72,14 @@ impl Figures {
             code_file_path: row.code_file_path.clone(),
             code_function_name: row.code_function_name.clone(),
             code_line: row.code_line_number.and_then(|line| u32::try_from(line).ok()),
-            parents: Vec::new(),
+            parents: nested_calls(id)
+                .map(|calls| (id, calls.max(0).cast_unsigned()))
+                .into_iter()
+                .collect(),
         });
         Self {
             observed: observed.collect(),
+            nestings,
             rows,
         }
     }
@@ -93,12 +108,22 @@ impl Figures {
         named.map(|observed| observed.id)
     }
 
+    /// The figures of an operation, or of one of its parts.
+    fn row(&self, id: ObservedId, part: Part) -> Option<&FunctionRow> {
+        let nesting = self.nestings.get(&id);
+        match (part, nesting) {
+            (Part::Outer, Some(nesting)) => nesting.outer.as_ref(),
+            (Part::Nested, Some(nesting)) => nesting.nested.as_ref(),
+            _ => self.rows.get(usize::try_from(id).ok()?),
+        }
+    }
+
     /// What is known of one function; `None`: nothing was seen.
     pub(crate) fn of(&self, function: FunctionId, matches: &Matches) -> Option<FunctionFigures<'_>> {
         let mut rows = Vec::new();
         let mut certainty = None;
         for found in matches.of(function) {
-            let Some(row) = usize::try_from(found.observed).ok().and_then(|id| self.rows.get(id)) else {
+            let Some(row) = self.row(found.observed, found.part) else {
                 continue;
             };
             // Spans that are made inside of it are not its calls.
@@ -240,7 +265,8 @@ class Two(Base):
         let mut two = row("program", "Two", "run", 6, 20);
         two.p95_ms = 7.0;
         two.slowest_ms = 2.0;
-        let figures = Figures::new(vec![one, two, row("elsewhere", "Two", "only", 1, 30)]);
+        let rows = vec![one, two, row("elsewhere", "Two", "only", 1, 30)];
+        let figures = Figures::new(rows, &Nestings::default());
         let matches = figures.matched_with(&workspace);
         let of = |name: &str| {
             let functions = workspace.functions(path);

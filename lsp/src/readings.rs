@@ -15,6 +15,7 @@ use crate::catalog;
 use crate::changes::{self, Changes, Comparison};
 use crate::details::{self, Details};
 use crate::figures::Figures;
+use crate::nesting::{self, Nestings};
 use crate::traces::{self, Ended};
 
 /// Readings of one topic take at most one part in so many of the time.
@@ -64,7 +65,8 @@ impl Topic {
 pub(crate) enum Read {
     Functions(Arc<Figures>),
     Details(Arc<Details>),
-    Edges(Arc<Edges>),
+    /// With the figures of operations that call themselves; the figures of functions are told of these by the next reading.
+    Edges(Arc<Edges>, Arc<Nestings>),
     Changes(Arc<Changes>),
     Catalog(flockscope_sql::Catalog),
 }
@@ -84,6 +86,7 @@ pub(crate) struct Readings {
     client: ClientSocket,
     comparison: Comparison,
     figures: Arc<Figures>,
+    nestings: Arc<Nestings>,
     plans: Vec<Plan>,
     running: JoinSet<(Topic, Duration, Result<Read, ClientError>)>,
 }
@@ -103,6 +106,7 @@ impl Readings {
             client,
             comparison,
             figures: Arc::default(),
+            nestings: Arc::default(),
             plans: Topic::ALL.map(plan).into(),
             running: JoinSet::new(),
         }
@@ -123,9 +127,7 @@ impl Readings {
     pub(crate) fn compare(&mut self, comparison: Comparison) {
         if self.comparison != comparison {
             self.comparison = comparison;
-            if let Some(plan) = self.plan(Topic::Changes) {
-                plan.is_stale = true;
-            }
+            self.is_stale(Topic::Changes);
         }
     }
 
@@ -146,6 +148,12 @@ impl Readings {
                     None => std::future::pending().await,
                 }
             } => Ok(()),
+        }
+    }
+
+    fn is_stale(&mut self, topic: Topic) {
+        if let Some(plan) = self.plan(topic) {
+            plan.is_stale = true;
         }
     }
 
@@ -186,10 +194,10 @@ impl Readings {
             plan.is_stale = false;
             plan.is_running = true;
             let (connection, figures) = (self.connection.clone(), Arc::clone(&self.figures));
-            let comparison = self.comparison;
+            let (comparison, nestings) = (self.comparison, Arc::clone(&self.nestings));
             self.running.spawn(async move {
                 let begun = Instant::now();
-                let outcome = read(topic, &connection, &figures, comparison).await;
+                let outcome = read(topic, &connection, &figures, &nestings, comparison).await;
                 (topic, begun.elapsed(), outcome)
             });
         }
@@ -202,8 +210,13 @@ impl Readings {
             Ok(found) => {
                 plan.failures = 0;
                 plan.not_before = Instant::now() + (took * REST).max(topic.pause());
-                if let Read::Functions(figures) = &found {
-                    self.figures = Arc::clone(figures);
+                match &found {
+                    Read::Functions(figures) => self.figures = Arc::clone(figures),
+                    Read::Edges(_, nestings) if *nestings != self.nestings => {
+                        self.nestings = Arc::clone(nestings);
+                        self.is_stale(Topic::Functions);
+                    }
+                    _ => {}
                 }
                 self.client.emit(found).map_err(|_| Ended::Editor)
             }
@@ -224,14 +237,19 @@ async fn read(
     topic: Topic,
     connection: &Connection,
     figures: &Figures,
+    nestings: &Nestings,
     comparison: Comparison,
 ) -> Result<Read, ClientError> {
     Ok(match topic {
-        Topic::Functions => Read::Functions(Arc::new(Figures::new(connection.functions(Window::default()).await?))),
+        Topic::Functions => {
+            let rows = connection.functions(Window::default()).await?;
+            Read::Functions(Arc::new(Figures::new(rows, nestings)))
+        }
         Topic::Details => Read::Details(Arc::new(details::read(connection, figures).await?)),
         Topic::Edges => {
             let rows = connection.dependencies(Level::Operation, Window::default()).await?;
-            Read::Edges(Arc::new(Edges::new(rows)))
+            let nestings = nesting::read(connection, &rows).await?;
+            Read::Edges(Arc::new(Edges::new(rows)), Arc::new(nestings))
         }
         Topic::Changes => Read::Changes(Arc::new(changes::read(connection, comparison).await?)),
         Topic::Catalog => Read::Catalog(catalog::read(connection, figures.rows()).await?),
