@@ -1,34 +1,39 @@
 //! What is known of the functions' spans: a snapshot of the store, and what of it is about one function.
 
+use std::sync::Arc;
+
 use flockscope_functions::{Evidence, FunctionId, Matches, Observed, ObservedId, Tier, Workspace};
 use flockscope_model::rows::FunctionRow;
+
+use crate::readings::Known;
 
 /// Rows of the analysis `functions`, as they were at one time.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
-    rows: Vec<FunctionRow>,
-    observed: Vec<Observed>,
+    rows: Vec<Known>,
+    /// The same operations as of figures before share these.
+    observed: Arc<Vec<Observed>>,
 }
 
 impl Figures {
-    pub(crate) fn new(rows: Vec<FunctionRow>) -> Self {
-        let observed = rows.iter().zip(0..).map(|(row, id)| Observed {
-            id,
-            name: row.name.clone(),
-            service: row.service.clone(),
-            operation: row.operation.clone(),
-            module: row.module.clone(),
-            class: row.class.clone(),
-            function: row.function.clone(),
-            code_file_path: row.code_file_path.clone(),
-            code_function_name: row.code_function_name.clone(),
-            code_line: row.code_line_number.and_then(|line| u32::try_from(line).ok()),
-            parents: Vec::new(),
-        });
-        Self {
-            observed: observed.collect(),
-            rows,
-        }
+    /// `before`: the figures that these take the place of.
+    pub(crate) fn new(rows: Vec<Known>, before: &Self) -> Self {
+        let is_same = rows.len() == before.rows.len()
+            && rows
+                .iter()
+                .zip(before.observed.iter())
+                .all(|(known, observed)| is_of(&known.row, observed));
+        let observed = if is_same {
+            Arc::clone(&before.observed)
+        } else {
+            Arc::new((0..).zip(&rows).map(|(id, known)| observed(id, &known.row)).collect())
+        };
+        Self { rows, observed }
+    }
+
+    /// Whether these are about the same operations, so that the same spans are whose they were.
+    pub(crate) fn match_as(&self, others: &Self) -> bool {
+        Arc::ptr_eq(&self.observed, &others.observed)
     }
 
     /// Which spans are whose.
@@ -38,7 +43,7 @@ impl Figures {
 
     /// Start of the latest span of all.
     pub(crate) fn latest(&self) -> Option<i64> {
-        self.rows.iter().map(|row| row.last_time).max()
+        self.rows.iter().map(|known| known.row.last_time).max()
     }
 
     /// The operations whose spans have a name.
@@ -50,6 +55,7 @@ impl Figures {
     /// What is known of one function; `None`: nothing was seen.
     pub(crate) fn of(&self, function: FunctionId, matches: &Matches) -> Option<FunctionFigures<'_>> {
         let mut rows = Vec::new();
+        let mut later_calls = 0;
         let mut certainty = None;
         for found in matches.of(function) {
             let Some(row) = usize::try_from(found.observed).ok().and_then(|id| self.rows.get(id)) else {
@@ -62,12 +68,46 @@ impl Figures {
             let first: &mut (Tier, Evidence) = certainty.get_or_insert((found.tier.clone(), found.evidence));
             // What is said of all is no surer than of any: the surest come first, and what is less sure is left out.
             if std::mem::discriminant(&first.0) == std::mem::discriminant(&found.tier) {
-                rows.push(row);
+                rows.push(&row.row);
+                later_calls += row.later_calls;
             }
         }
         let (tier, evidence) = certainty?;
-        FunctionFigures::new(rows, tier, evidence)
+        FunctionFigures::new(rows, later_calls, (tier, evidence))
     }
+}
+
+fn observed(id: ObservedId, row: &FunctionRow) -> Observed {
+    Observed {
+        id,
+        name: row.name.clone(),
+        service: row.service.clone(),
+        operation: row.operation.clone(),
+        module: row.module.clone(),
+        class: row.class.clone(),
+        function: row.function.clone(),
+        code_file_path: row.code_file_path.clone(),
+        code_function_name: row.code_function_name.clone(),
+        code_line: line(row),
+        parents: Vec::new(),
+    }
+}
+
+/// Whether this is the operation of a row.
+fn is_of(row: &FunctionRow, observed: &Observed) -> bool {
+    row.name == observed.name
+        && row.service == observed.service
+        && row.operation == observed.operation
+        && row.module == observed.module
+        && row.class == observed.class
+        && row.function == observed.function
+        && row.code_file_path == observed.code_file_path
+        && row.code_function_name == observed.code_function_name
+        && line(row) == observed.code_line
+}
+
+fn line(row: &FunctionRow) -> Option<u32> {
+    row.code_line_number.and_then(|line| u32::try_from(line).ok())
 }
 
 /// The figures of one function, over all rows that are its.
@@ -83,6 +123,8 @@ pub(crate) struct FunctionFigures<'a> {
     pub(crate) last_error: Option<&'a FunctionRow>,
     pub(crate) calls: i64,
     pub(crate) errors: i64,
+    /// Calls of these that are not yet in the percentiles.
+    pub(crate) later_calls: i64,
     pub(crate) total_ms: f64,
     pub(crate) tier: Tier,
     pub(crate) evidence: Evidence,
@@ -96,7 +138,7 @@ pub(crate) enum Percentile {
 }
 
 impl<'a> FunctionFigures<'a> {
-    fn new(rows: Vec<&'a FunctionRow>, tier: Tier, evidence: Evidence) -> Option<Self> {
+    fn new(rows: Vec<&'a FunctionRow>, later_calls: i64, (tier, evidence): (Tier, Evidence)) -> Option<Self> {
         let last = rows.iter().copied().max_by_key(|row| row.last_time)?;
         let slowest = rows
             .iter()
@@ -111,6 +153,7 @@ impl<'a> FunctionFigures<'a> {
             errors: rows.iter().map(|row| row.errors).sum(),
             total_ms: rows.iter().map(|row| row.total_ms).sum(),
             rows,
+            later_calls,
             tier,
             evidence,
         })
@@ -183,7 +226,9 @@ class Two(Base):
         let mut two = row("program", "Two", "run", 6, 20);
         two.p95_ms = 7.0;
         two.slowest_ms = 2.0;
-        let figures = Figures::new(vec![one, two, row("elsewhere", "Two", "only", 1, 30)]);
+        let rows = [one, two, row("elsewhere", "Two", "only", 1, 30)];
+        let known = |row| Known { row, later_calls: 2 };
+        let figures = Figures::new(rows.map(known).to_vec(), &Figures::default());
         let matches = figures.matched_with(&workspace);
         let of = |name: &str| {
             let functions = workspace.functions(path);
@@ -192,6 +237,7 @@ class Two(Base):
         };
         let run = of("Base.run").expect("it was seen");
         assert_eq!((run.calls, run.errors, run.total_ms), (10, 1, 20.0));
+        assert_eq!(run.later_calls, 4);
         assert_eq!(
             (run.last.class.as_deref(), run.slowest.class.as_deref()),
             (Some("Two"), Some("One"))
@@ -204,5 +250,17 @@ class Two(Base):
             "it was another module's"
         );
         assert_eq!(figures.latest(), Some(30));
+    }
+
+    #[test]
+    fn figures_of_the_same_operations_match_as_those_before() {
+        let known = |row| Known { row, later_calls: 0 };
+        let before = Figures::new(vec![known(row("m", "One", "run", 4, 10))], &Figures::default());
+        let more = Figures::new(vec![known(row("m", "One", "run", 5, 20))], &before);
+        assert!(more.match_as(&before));
+        let other = Figures::new(vec![known(row("m", "One", "stop", 5, 20))], &before);
+        assert!(!other.match_as(&before));
+        let fewer = Figures::new(Vec::new(), &before);
+        assert!(!fewer.match_as(&before));
     }
 }

@@ -13,6 +13,7 @@ mod hover;
 mod lens;
 mod markdown;
 mod positions;
+mod readings;
 mod routes;
 mod server;
 mod settings;

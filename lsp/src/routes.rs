@@ -160,8 +160,8 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             ControlFlow::Continue(())
         })
         .event::<News>(|server, News(figures)| {
+            server.is_unmatched |= !figures.match_as(&server.figures);
             server.figures = figures;
-            server.is_unmatched = true;
             server.refresh();
             ControlFlow::Continue(())
         })

@@ -14,10 +14,13 @@ use flockscope_model::rows::FunctionRow;
 use flockscope_protocol::Event;
 use flockscope_sql::Catalog;
 use futures_util::StreamExt;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::calls::Edges;
 use crate::figures::Figures;
+use crate::readings::{Known, Reading};
+use crate::server::now;
 use crate::{Options, catalog};
 
 /// Time from the first span to the question about it: more may come behind it.
@@ -25,6 +28,17 @@ const GATHER: Duration = Duration::from_millis(60);
 
 /// A question that takes long is asked so many times its own time later again: the machine is the program's.
 const REST: u32 = 9;
+
+/// A store that is read within this time is read whole whenever spans come.
+const QUICK: Duration = Duration::from_millis(30);
+
+/// Of a larger one, the spans since so many nanoseconds before the latest one are read whenever spans come: of these
+/// times the longest that is [`QUICK`]. What begins earlier and comes later is in the next reading of the whole.
+const RECENT: [i64; 5] = [3_600 * SECOND, 600 * SECOND, 120 * SECOND, 30 * SECOND, 5 * SECOND];
+const SECOND: i64 = 1_000_000_000;
+
+/// The place in [`RECENT`] to begin with.
+const FIRST_RECENT: usize = 1;
 
 /// Keys and values change seldom, and it takes a moment to list them.
 const CATALOG_EVERY: Duration = Duration::from_secs(60);
@@ -103,30 +117,156 @@ async fn follow_located(located: &Located, options: &Options, client: &ClientSoc
     };
     let connection = Connection::open(located, connect).await?;
     let mut events = Box::pin(connection.listen().await?);
-    let mut last_catalog: Option<Instant> = None;
+    let mut following = Following::new(connection, client.clone());
+    following.begin_whole();
     loop {
-        let begun = Instant::now();
-        let rows = connection.functions(Window::default()).await?;
-        if last_catalog.is_none_or(|last| last.elapsed() > CATALOG_EVERY) {
-            tokio::spawn(read_edges(connection.clone(), client.clone()));
-            tokio::spawn(read_catalog(connection.clone(), rows.clone(), client.clone()));
-            last_catalog = Some(begun);
-        }
-        if client.emit(News(Arc::new(Figures::new(rows)))).is_err() {
-            return Err(Ended::Editor);
-        }
-        let next = Instant::now() + begun.elapsed() * REST;
-        loop {
-            match events.next().await {
-                Some(Event::SpansStored { .. } | Event::SpansRemoved { .. } | Event::Missed { .. }) => break,
+        let (whole_at, recent_at) = (following.whole_at(), following.recent_at());
+        tokio::select! {
+            Some(outcome) = following.running.join_next() => following.take_whole(outcome).await?,
+            event = events.next() => match event {
+                Some(Event::SpansStored { .. } | Event::SpansRemoved { .. } | Event::Missed { .. }) => following.note_news(),
                 // Somebody ended the process. Whoever needs it next starts another, and then something happens again.
                 Some(Event::Stopping) => {}
                 None => return Ok(()),
+            },
+            () = sleep_until(recent_at.unwrap_or_else(Instant::now)), if recent_at.is_some() => {
+                // What came meanwhile is in the answer.
+                while let Some(Some(_)) = futures_util::FutureExt::now_or_never(events.next()) {}
+                following.read_recent().await?;
+            }
+            () = sleep_until(whole_at.unwrap_or_else(Instant::now)), if whole_at.is_some() => {
+                while let Some(Some(_)) = futures_util::FutureExt::now_or_never(events.next()) {}
+                following.begin_whole();
             }
         }
-        sleep_until(next.max(Instant::now() + GATHER)).await;
-        // What came meanwhile is in the next answer.
-        while let Some(Some(_)) = futures_util::FutureExt::now_or_never(events.next()) {}
+    }
+}
+
+/// How far the figures are, and what is asked next.
+struct Following {
+    connection: Connection,
+    client: ClientSocket,
+    reading: Reading,
+    figures: Arc<Figures>,
+    /// Whether the whole store is read within [`QUICK`].
+    is_quick: bool,
+    /// The place in [`RECENT`].
+    recent: usize,
+    /// A reading of the whole, if one is under way; and when it began.
+    running: JoinSet<Result<Reading, ClientError>>,
+    began: Instant,
+    /// The earliest times of the next readings.
+    next_whole: Instant,
+    next_recent: Instant,
+    /// Whether spans came after the last readings were begun.
+    whole_is_old: bool,
+    recent_is_old: bool,
+    last_catalog: Option<Instant>,
+}
+
+impl Following {
+    fn new(connection: Connection, client: ClientSocket) -> Self {
+        let now = Instant::now();
+        Self {
+            connection,
+            client,
+            reading: Reading::default(),
+            figures: Arc::default(),
+            is_quick: false,
+            recent: FIRST_RECENT,
+            running: JoinSet::new(),
+            began: now,
+            next_whole: now,
+            next_recent: now,
+            whole_is_old: false,
+            recent_is_old: false,
+            last_catalog: None,
+        }
+    }
+
+    /// Spans came, or went. More may come behind them.
+    fn note_news(&mut self) {
+        let soon = Instant::now() + GATHER;
+        if !self.whole_is_old {
+            self.whole_is_old = true;
+            self.next_whole = self.next_whole.max(soon);
+        }
+        if !self.recent_is_old {
+            self.recent_is_old = true;
+            self.next_recent = self.next_recent.max(soon);
+        }
+    }
+
+    fn whole_at(&self) -> Option<Instant> {
+        (self.whole_is_old && self.running.is_empty()).then_some(self.next_whole)
+    }
+
+    fn recent_at(&self) -> Option<Instant> {
+        (self.recent_is_old && !self.is_quick && self.reading.since().is_some()).then_some(self.next_recent)
+    }
+
+    fn begin_whole(&mut self) {
+        self.whole_is_old = false;
+        self.began = Instant::now();
+        let connection = self.connection.clone();
+        if self.is_quick {
+            self.running
+                .spawn(async move { Ok(Reading::whole(connection.functions(Window::default()).await?)) });
+        } else {
+            // A clock that goes wrong must not take all that comes after it for the past.
+            let latest = self.reading.latest().map_or_else(now, |latest| latest.min(now()));
+            let since = latest.saturating_sub(RECENT.get(self.recent).copied().unwrap_or_default());
+            self.running
+                .spawn(async move { Ok(Reading::new(connection.ask(&Reading::call(since)).await?, since)) });
+        }
+    }
+
+    async fn take_whole(&mut self, outcome: Result<Result<Reading, ClientError>, JoinError>) -> Result<(), Ended> {
+        // A task that was ended, or has panicked, has nothing to say; the next reading has.
+        let Ok(outcome) = outcome else {
+            self.note_news();
+            return Ok(());
+        };
+        self.reading = outcome?;
+        let took = self.began.elapsed();
+        self.next_whole = Instant::now() + took * REST;
+        let was_quick = std::mem::replace(&mut self.is_quick, took < QUICK);
+        if self.last_catalog.is_none_or(|last| last.elapsed() > CATALOG_EVERY) {
+            let functions = self.reading.known().into_iter().map(|known| known.row).collect();
+            tokio::spawn(read_edges(self.connection.clone(), self.client.clone()));
+            tokio::spawn(read_catalog(self.connection.clone(), functions, self.client.clone()));
+            self.last_catalog = Some(self.began);
+        }
+        if self.whole_is_old && !was_quick {
+            // Spans came since this was begun, and what is shown may have them already.
+            return self.read_recent().await;
+        }
+        self.tell(self.reading.known())
+    }
+
+    async fn read_recent(&mut self) -> Result<(), Ended> {
+        self.recent_is_old = false;
+        let begun = Instant::now();
+        let window = Window {
+            since: self.reading.since(),
+            until: None,
+        };
+        let recent = self.connection.functions(window).await?;
+        let took = begun.elapsed();
+        self.next_recent = Instant::now() + took * REST;
+        // For the next reading of the whole.
+        if took > QUICK {
+            self.recent = (self.recent + 1).min(RECENT.len() - 1);
+        } else if took < QUICK / 5 {
+            self.recent = self.recent.saturating_sub(1);
+        }
+        self.tell(self.reading.known_with(recent))
+    }
+
+    fn tell(&mut self, known: Vec<Known>) -> Result<(), Ended> {
+        self.figures = Arc::new(Figures::new(known, &self.figures));
+        let news = News(Arc::clone(&self.figures));
+        self.client.emit(news).map_err(|_| Ended::Editor)
     }
 }
 
