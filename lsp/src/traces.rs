@@ -29,6 +29,9 @@ const GATHER: Duration = Duration::from_millis(60);
 /// A question that takes long is asked so many times its own time later again: the machine is the program's.
 const REST: u32 = 9;
 
+/// The same of questions about the whole of a large store, which take all processors.
+const LONG_REST: u32 = 29;
+
 /// A store that is read within this time is read whole whenever spans come.
 const QUICK: Duration = Duration::from_millis(30);
 
@@ -40,8 +43,11 @@ const SECOND: i64 = 1_000_000_000;
 /// The place in [`RECENT`] to begin with.
 const FIRST_RECENT: usize = 1;
 
-/// Keys and values change seldom, and it takes a moment to list them.
+/// Keys, values and callers change seldom, and it takes a moment to list them.
 const CATALOG_EVERY: Duration = Duration::from_secs(60);
+
+/// Even if it takes long, or had to be tried again.
+const SELDOM_AT_LEAST: Duration = Duration::from_secs(600);
 
 /// Seconds between two tries to list them.
 const PAUSES: [u64; 4] = [1, 3, 10, 30];
@@ -123,21 +129,17 @@ async fn follow_located(located: &Located, options: &Options, client: &ClientSoc
         let (whole_at, recent_at) = (following.whole_at(), following.recent_at());
         tokio::select! {
             Some(outcome) = following.running.join_next() => following.take_whole(outcome).await?,
+            Some(Ok(took)) = following.seldom.join_next() => {
+                following.next_seldom = Instant::now() + (took * LONG_REST).clamp(CATALOG_EVERY, SELDOM_AT_LEAST);
+            }
             event = events.next() => match event {
                 Some(Event::SpansStored { .. } | Event::SpansRemoved { .. } | Event::Missed { .. }) => following.note_news(),
                 // Somebody ended the process. Whoever needs it next starts another, and then something happens again.
                 Some(Event::Stopping) => {}
                 None => return Ok(()),
             },
-            () = sleep_until(recent_at.unwrap_or_else(Instant::now)), if recent_at.is_some() => {
-                // What came meanwhile is in the answer.
-                while let Some(Some(_)) = futures_util::FutureExt::now_or_never(events.next()) {}
-                following.read_recent().await?;
-            }
-            () = sleep_until(whole_at.unwrap_or_else(Instant::now)), if whole_at.is_some() => {
-                while let Some(Some(_)) = futures_util::FutureExt::now_or_never(events.next()) {}
-                following.begin_whole();
-            }
+            () = sleep_until(recent_at.unwrap_or_else(Instant::now)), if recent_at.is_some() => following.read_recent().await?,
+            () = sleep_until(whole_at.unwrap_or_else(Instant::now)), if whole_at.is_some() => following.begin_whole(),
         }
     }
 }
@@ -161,7 +163,9 @@ struct Following {
     /// Whether spans came after the last readings were begun.
     whole_is_old: bool,
     recent_is_old: bool,
-    last_catalog: Option<Instant>,
+    /// What changes seldom is being read; and the earliest time of the next time.
+    seldom: JoinSet<Duration>,
+    next_seldom: Instant,
 }
 
 impl Following {
@@ -180,7 +184,8 @@ impl Following {
             next_recent: now,
             whole_is_old: false,
             recent_is_old: false,
-            last_catalog: None,
+            seldom: JoinSet::new(),
+            next_seldom: now,
         }
     }
 
@@ -229,13 +234,12 @@ impl Following {
         };
         self.reading = outcome?;
         let took = self.began.elapsed();
-        self.next_whole = Instant::now() + took * REST;
         let was_quick = std::mem::replace(&mut self.is_quick, took < QUICK);
-        if self.last_catalog.is_none_or(|last| last.elapsed() > CATALOG_EVERY) {
+        self.next_whole = Instant::now() + took * if self.is_quick { REST } else { LONG_REST };
+        if self.seldom.is_empty() && Instant::now() >= self.next_seldom {
             let functions = self.reading.known().into_iter().map(|known| known.row).collect();
-            tokio::spawn(read_edges(self.connection.clone(), self.client.clone()));
-            tokio::spawn(read_catalog(self.connection.clone(), functions, self.client.clone()));
-            self.last_catalog = Some(self.began);
+            self.seldom
+                .spawn(read_seldom(self.connection.clone(), functions, self.client.clone()));
         }
         if self.whole_is_old && !was_quick {
             // Spans came since this was begun, and what is shown may have them already.
@@ -270,23 +274,23 @@ impl Following {
     }
 }
 
-async fn read_edges(connection: Connection, client: ClientSocket) {
-    let edges = patiently(&client, "callers and callees", || {
-        connection.dependencies(Level::Operation, Window::default())
-    });
-    if let Some(rows) = edges.await {
-        // The editor may be gone.
-        let _ = client.emit(EdgesRead(Arc::new(Edges::new(rows))));
-    }
-}
-
-async fn read_catalog(connection: Connection, functions: Vec<FunctionRow>, client: ClientSocket) {
+/// What SQL completion knows, and then who called whom. Returns how long it took.
+async fn read_seldom(connection: Connection, functions: Vec<FunctionRow>, client: ClientSocket) -> Duration {
+    let begun = Instant::now();
     let catalog = patiently(&client, "attribute keys for SQL", || {
         catalog::read(&connection, &functions)
     });
     if let Some(catalog) = catalog.await {
+        // The editor may be gone.
         let _ = client.emit(CatalogRead(catalog));
     }
+    let edges = patiently(&client, "callers and callees", || {
+        connection.dependencies(Level::Operation, Window::default())
+    });
+    if let Some(rows) = edges.await {
+        let _ = client.emit(EdgesRead(Arc::new(Edges::new(rows))));
+    }
+    begun.elapsed()
 }
 
 /// Asks a few times: the process may be busy, or just be replaced by another one.

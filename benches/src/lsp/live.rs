@@ -55,7 +55,7 @@ impl Live {
         report: &mut Report,
     ) -> Result<()> {
         // What follows the start is not a part of this.
-        editor.rest(Duration::from_secs(3)).await?;
+        editor.rest(Duration::from_secs(10)).await?;
         let mut times = Vec::with_capacity(probes);
         for probe in 0..probes {
             let pause = 200 + (probe as u64 * 373) % 600;
