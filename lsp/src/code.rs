@@ -9,13 +9,13 @@ use async_lsp::{ErrorCode, ResponseError};
 use flockscope_functions::{FunctionId, Workspace};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::OPEN_TRACE;
+use crate::figures::Key;
 use crate::hover::Around;
+use crate::lens::Facts;
 use crate::positions::{offset, range};
 use crate::server::{Server, now};
 use crate::{calls, hover, lens};
-
-/// The command of a lens: the editor's extension shows the trace. Its argument is the trace's id.
-pub(crate) const OPEN_TRACE: &str = "flockscope.openTrace";
 
 /// What names a function between a lens and its resolution.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,10 +40,15 @@ impl Server {
             // While one types within a function, whose the spans are stays the same.
             self.is_unmatched |= before != ids(&self.workspace);
         }
+        self.match_anew();
+        Some(path)
+    }
+
+    /// Brings functions and figures together again, if either has changed.
+    pub(crate) fn match_anew(&mut self) {
         if std::mem::take(&mut self.is_unmatched) {
             self.matches = self.figures.matched_with(&self.workspace);
         }
-        Some(path)
     }
 
     pub(crate) fn lenses(&mut self, params: &CodeLensParams) -> Vec<CodeLens> {
@@ -87,7 +92,17 @@ impl Server {
         let function: FunctionId = serde_json::from_str(&data.function).map_err(foreign)?;
         let command = match self.figures.of(function, &self.matches) {
             Some(figures) => {
-                let title = lens::titles(&figures, now()).into_iter().nth(data.line);
+                let change = match figures.rows.as_slice() {
+                    [row] => self.changes.of(&Key::from(*row)),
+                    _ => None,
+                };
+                let facts = Facts {
+                    figures: &figures,
+                    change: change.map(|change| (change, self.changes.before.as_str())),
+                    now: now(),
+                };
+                let titles = lens::titles(&facts, &self.preferences.lens.template);
+                let title = titles.into_iter().nth(data.line);
                 let trace = match data.line {
                     0 => Some(&figures.last.last_trace_id),
                     _ => figures.last_error.and_then(|row| row.last_error_trace_id.as_ref()),
@@ -128,6 +143,8 @@ impl Server {
             let around = Around {
                 callers: self.edges.callers(&names),
                 callees: self.edges.callees(&names),
+                details: &self.details,
+                changes: &self.changes,
             };
             Some(hover::markdown(&function, &figures, &around, now()))
         });

@@ -4,36 +4,90 @@ use std::sync::Arc;
 
 use flockscope_functions::{Evidence, FunctionId, Matches, Observed, ObservedId, Tier, Workspace};
 use flockscope_model::rows::FunctionRow;
+use serde::Deserialize;
 
-use crate::readings::Known;
+use crate::recent::Known;
+
+/// What tells rows of the analysis `functions` apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+pub(crate) struct Key {
+    service: String,
+    operation: String,
+    name: String,
+    module: Option<String>,
+    class: Option<String>,
+    function: Option<String>,
+    code_file_path: Option<String>,
+    code_function_name: Option<String>,
+    code_line_number: Option<i32>,
+}
+
+/// Its columns, and it as a value of SQL.
+pub(crate) const KEY_COLUMNS: &str =
+    "service, operation, name, module, class, function, code_file_path, code_function_name, code_line_number";
+pub(crate) const KEY: &str = "{'service': service, 'operation': operation, 'name': name, 'module': module, \
+    'class': class, 'function': function, 'code_file_path': code_file_path, \
+    'code_function_name': code_function_name, 'code_line_number': code_line_number}";
+
+impl From<&FunctionRow> for Key {
+    fn from(row: &FunctionRow) -> Self {
+        Self {
+            service: row.service.clone(),
+            operation: row.operation.clone(),
+            name: row.name.clone(),
+            module: row.module.clone(),
+            class: row.class.clone(),
+            function: row.function.clone(),
+            code_file_path: row.code_file_path.clone(),
+            code_function_name: row.code_function_name.clone(),
+            code_line_number: row.code_line_number,
+        }
+    }
+}
 
 /// Rows of the analysis `functions`, as they were at one time.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
-    rows: Vec<Known>,
-    /// The same operations as of figures before share these.
+    rows: Vec<FunctionRow>,
+    /// See [`Known::later_calls`]; one for each row.
+    later_calls: Vec<i64>,
+    /// Figures of the same operations share these.
     observed: Arc<Vec<Observed>>,
 }
 
 impl Figures {
     /// `before`: the figures that these take the place of.
-    pub(crate) fn new(rows: Vec<Known>, before: &Self) -> Self {
+    pub(crate) fn new(known: Vec<Known>, before: &Self) -> Self {
+        let (rows, later_calls): (Vec<_>, Vec<_>) =
+            known.into_iter().map(|known| (known.row, known.later_calls)).unzip();
         let is_same = rows.len() == before.rows.len()
             && rows
                 .iter()
                 .zip(before.observed.iter())
-                .all(|(known, observed)| is_of(&known.row, observed));
+                .all(|(row, observed)| is_of(row, observed));
         let observed = if is_same {
             Arc::clone(&before.observed)
         } else {
-            Arc::new((0..).zip(&rows).map(|(id, known)| observed(id, &known.row)).collect())
+            Arc::new((0..).zip(&rows).map(|(id, row)| observed(id, row)).collect())
         };
-        Self { rows, observed }
+        Self {
+            rows,
+            later_calls,
+            observed,
+        }
     }
 
-    /// Whether these are about the same operations, so that the same spans are whose they were.
+    /// Whether these are about the same operations, so that spans are whose they were.
     pub(crate) fn match_as(&self, others: &Self) -> bool {
         Arc::ptr_eq(&self.observed, &others.observed)
+    }
+
+    pub(crate) fn rows(&self) -> &[FunctionRow] {
+        &self.rows
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// Which spans are whose.
@@ -43,7 +97,7 @@ impl Figures {
 
     /// Start of the latest span of all.
     pub(crate) fn latest(&self) -> Option<i64> {
-        self.rows.iter().map(|known| known.row.last_time).max()
+        self.rows.iter().map(|row| row.last_time).max()
     }
 
     /// The operations whose spans have a name.
@@ -58,9 +112,10 @@ impl Figures {
         let mut later_calls = 0;
         let mut certainty = None;
         for found in matches.of(function) {
-            let Some(row) = usize::try_from(found.observed).ok().and_then(|id| self.rows.get(id)) else {
+            let Ok(place) = usize::try_from(found.observed) else {
                 continue;
             };
+            let Some(row) = self.rows.get(place) else { continue };
             // Spans that are made inside of it are not its calls.
             if found.evidence == Evidence::Inside {
                 continue;
@@ -68,8 +123,8 @@ impl Figures {
             let first: &mut (Tier, Evidence) = certainty.get_or_insert((found.tier.clone(), found.evidence));
             // What is said of all is no surer than of any: the surest come first, and what is less sure is left out.
             if std::mem::discriminant(&first.0) == std::mem::discriminant(&found.tier) {
-                rows.push(&row.row);
-                later_calls += row.later_calls;
+                rows.push(row);
+                later_calls += self.later_calls.get(place).copied().unwrap_or(0);
             }
         }
         let (tier, evidence) = certainty?;
@@ -123,7 +178,7 @@ pub(crate) struct FunctionFigures<'a> {
     pub(crate) last_error: Option<&'a FunctionRow>,
     pub(crate) calls: i64,
     pub(crate) errors: i64,
-    /// Calls of these that are not yet in the percentiles.
+    /// Calls of these that are not in the percentiles yet.
     pub(crate) later_calls: i64,
     pub(crate) total_ms: f64,
     pub(crate) tier: Tier,
@@ -138,7 +193,11 @@ pub(crate) enum Percentile {
 }
 
 impl<'a> FunctionFigures<'a> {
-    fn new(rows: Vec<&'a FunctionRow>, later_calls: i64, (tier, evidence): (Tier, Evidence)) -> Option<Self> {
+    pub(crate) fn new(
+        rows: Vec<&'a FunctionRow>,
+        later_calls: i64,
+        (tier, evidence): (Tier, Evidence),
+    ) -> Option<Self> {
         let last = rows.iter().copied().max_by_key(|row| row.last_time)?;
         let slowest = rows
             .iter()
@@ -157,6 +216,17 @@ impl<'a> FunctionFigures<'a> {
             tier,
             evidence,
         })
+    }
+
+    /// Tokens that went into models, and that came out.
+    pub(crate) fn tokens(&self) -> (i64, i64) {
+        let sum = |of: fn(&FunctionRow) -> i64| self.rows.iter().map(|row| of(row)).sum();
+        (sum(|row| row.input_tokens), sum(|row| row.output_tokens))
+    }
+
+    /// What its spans say that they cost.
+    pub(crate) fn cost(&self) -> f64 {
+        self.rows.iter().map(|row| row.cost).sum()
     }
 
     /// Of several rows the percentile of all lies between theirs.

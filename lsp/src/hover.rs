@@ -1,10 +1,14 @@
 //! What is shown about a function where the pointer rests: on its definition, or on a call of it.
 
 use flockscope_functions::{Evidence, Function, Tier};
+use flockscope_model::rows::FunctionRow;
+use flockscope_render::text::spark_line;
 
 use crate::calls::Edge;
-use crate::figures::{FunctionFigures, Percentile};
-use crate::lens::percentile;
+use crate::changes::Changes;
+use crate::details::{Detail, Details, PARTS};
+use crate::figures::{FunctionFigures, Key, Percentile};
+use crate::lens::{in_words, percentile};
 use crate::markdown::{code, escaped};
 use crate::words;
 
@@ -14,10 +18,12 @@ const MOST_CLASSES: usize = 8;
 /// Callers and callees that are named.
 const MOST_EDGES: usize = 5;
 
-/// Who called a function, and whom it called.
+/// What is known beside the figures of a function.
 pub(crate) struct Around<'a> {
     pub(crate) callers: Vec<Edge<'a>>,
     pub(crate) callees: Vec<Edge<'a>>,
+    pub(crate) details: &'a Details,
+    pub(crate) changes: &'a Changes,
 }
 
 /// Markdown about a function whose spans were seen.
@@ -129,16 +135,78 @@ pub(crate) fn markdown(
         }
         out.push('\n');
     }
-    let sum = |of: fn(&flockscope_model::rows::FunctionRow) -> i64| figures.rows.iter().map(|row| of(row)).sum::<i64>();
-    let (input, output) = (sum(|row| row.input_tokens), sum(|row| row.output_tokens));
+    let (input, output) = figures.tokens();
     if input + output > 0 {
         out += &format!("- tokens: {} in, {} out\n", words::count(input), words::count(output));
     }
-    let cost: f64 = figures.rows.iter().map(|row| row.cost).sum();
-    if cost > 0.0 {
-        out += &format!("- cost: {cost:.4}\n");
+    if figures.cost() > 0.0 {
+        out += &format!("- cost: {:.4}\n", figures.cost());
     }
+    out += &beside(figures, around);
     out += &format!("\n*{}*", certainty(figures));
+    out
+}
+
+/// Self time, the last hour, what changed, and what the latest call got and gave.
+fn beside(figures: &FunctionFigures<'_>, around: &Around<'_>) -> String {
+    let mut out = String::new();
+    let found: Vec<(&FunctionRow, &Detail)> = figures
+        .rows
+        .iter()
+        .filter_map(|row| Some((*row, around.details.of(&Key::from(*row))?)))
+        .collect();
+    let self_ms: f64 = found.iter().map(|(_, detail)| detail.self_ms).sum();
+    if self_ms > 0.0 {
+        let share = around.details.share(self_ms) * 100.0;
+        let of = if around.details.is_part {
+            "the newest spans"
+        } else {
+            "all spans"
+        };
+        out += &format!(
+            "- self time: {}, {share:.1} % of that of {of}\n",
+            words::duration(self_ms)
+        );
+    }
+    let hours = found.iter().filter_map(|(_, detail)| detail.last_hour.as_ref());
+    let hour = hours.fold([0.0; PARTS], |mut sum: [f64; PARTS], parts| {
+        for (most, part) in sum.iter_mut().zip(parts) {
+            *most = most.max(*part);
+        }
+        sum
+    });
+    if hour.iter().any(|part| *part > 0.0) {
+        let line = spark_line(&hour, PARTS).replace(' ', "·");
+        let most = hour.iter().copied().fold(0.0, f64::max);
+        out += &format!(
+            "- last hour: {} median durations up to {}\n",
+            code(&line),
+            words::duration(most)
+        );
+    }
+    for row in &figures.rows {
+        let change = around.changes.of(&Key::from(*row));
+        if let Some(words) = change.and_then(|change| in_words(change, &around.changes.before)) {
+            let class = match figures.rows.as_slice() {
+                [_] => String::new(),
+                _ => format!("{}: ", code(row.class.as_deref().unwrap_or(&row.name))),
+            };
+            out += &format!("- change: {class}{}\n", escaped(&words));
+        }
+    }
+    let latest = found.iter().find(|(row, _)| std::ptr::eq(*row, figures.last));
+    let values = latest.map_or(&[][..], |(_, detail)| detail.values.as_slice());
+    for (title, prefix) in [("last inputs", "input."), ("last output", "output.")] {
+        let of_kind = values
+            .iter()
+            .filter_map(|(name, text)| Some((name.strip_prefix(prefix)?, text)));
+        let named: Vec<String> = of_kind
+            .map(|(name, text)| format!("{} {}", escaped(name), code(text)))
+            .collect();
+        if !named.is_empty() {
+            out += &format!("- {title}: {}\n", named.join(", "));
+        }
+    }
     out
 }
 

@@ -4,20 +4,31 @@
 //! waits for asks a database: figures come from a snapshot (`figures.rs`) that a task of its own keeps up to date
 //! (`traces.rs`).
 
+mod actions;
 mod calls;
 mod catalog;
+mod changes;
 mod code;
+mod commands;
+mod details;
 mod documents;
 mod figures;
+mod hints;
 mod hover;
 mod lens;
+mod links;
 mod markdown;
 mod positions;
+mod preferences;
+mod problems;
 mod readings;
+mod recent;
+mod reproduction;
 mod routes;
 mod server;
 mod settings;
 mod sql;
+mod symbols;
 mod tolerance;
 mod traces;
 mod words;

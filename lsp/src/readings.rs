@@ -1,301 +1,354 @@
-//! What the store said of all functions, and how it is kept up while spans come. To ask about a large store anew for
-//! every span takes too long, so it is read whole now and then, and meanwhile only from a moment shortly before that
-//! on: as both were read at once, the later part takes the place of the earlier one, and no span counts twice.
+//! What of the traces is read, and when: each topic by itself, soon after spans have come, and the longer a reading takes
+//! the longer it rests. The machine is the program's. Of a large store, the figures of functions are read in two ways
+//! (`recent.rs`).
 
-use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use flockscope_analytics::calls::Call;
+use async_lsp::ClientSocket;
+use flockscope_analytics::calls::{Level, Window};
+use flockscope_client::{ClientError, Connection};
 use flockscope_model::rows::FunctionRow;
-use serde::Deserialize;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
-/// A row of all spans, or of the recent ones.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Part {
-    is_recent: bool,
-    figures: FunctionRow,
+use crate::calls::Edges;
+use crate::catalog;
+use crate::changes::{self, Changes, Comparison};
+use crate::details::{self, Details};
+use crate::figures::Figures;
+use crate::recent::{Known, Whole};
+use crate::server::now;
+use crate::traces::{self, Ended};
+
+/// A reading that took long is done so many times its own time later again.
+const REST: u32 = 9;
+
+/// The same of what reads a large store whole: it takes all processors.
+const LONG_REST: u32 = 29;
+
+/// A store is small if its functions are read within this time. Then they are read whole whenever spans come.
+const QUICK: Duration = Duration::from_millis(30);
+
+/// Of a large one, the spans since so long before the latest one are read whenever spans come: the longest of these times
+/// whose spans are read within [`QUICK`]. What begins earlier and comes later is in the next reading of the whole.
+const WINDOWS: [i64; 5] = [3_600 * SECOND, 600 * SECOND, 120 * SECOND, 30 * SECOND, 5 * SECOND];
+const SECOND: i64 = 1_000_000_000;
+
+/// The one to begin with.
+const FIRST_WINDOW: usize = 1;
+
+/// Pause after a reading failed, for each time that it did in a row: the process may be busy, or be replaced.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+const MOST_FAILURES: u32 = 5;
+
+/// A part of what is known of the traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Topic {
+    /// The figures of functions; every other reading may need them.
+    Functions,
+    /// Those of a large store, brought up to date.
+    Recent,
+    /// What hovers say beside figures.
+    Details,
+    /// Who called whom.
+    Edges,
+    /// Figures now and before.
+    Changes,
+    /// What SQL completion knows.
+    Catalog,
 }
 
-/// The whole store at one time, and the part of it that may still grow.
-#[derive(Debug, Default)]
-pub(crate) struct Reading {
-    whole: Vec<FunctionRow>,
-    /// The spans since a moment, as they were at that time.
-    recent: HashMap<Operation, FunctionRow>,
-    /// That moment, in nanoseconds since the epoch; without it there is no such part.
+impl Topic {
+    /// In the order in which they are wanted.
+    const ALL: [Self; 6] = [
+        Self::Functions,
+        Self::Recent,
+        Self::Edges,
+        Self::Details,
+        Self::Changes,
+        Self::Catalog,
+    ];
+
+    /// Time from one reading to the next at least, and from the first span to the question about it: more may come
+    /// behind it.
+    fn pause(self) -> Duration {
+        match self {
+            Self::Functions | Self::Recent => Duration::from_millis(60),
+            Self::Details | Self::Edges | Self::Changes => Duration::from_secs(1),
+            Self::Catalog => Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a reading found, for the main loop.
+pub(crate) enum Read {
+    Functions(Arc<Figures>),
+    Details(Arc<Details>),
+    Edges(Arc<Edges>),
+    Changes(Arc<Changes>),
+    Catalog(flockscope_sql::Catalog),
+}
+
+/// What a reading found.
+enum Found {
+    Whole(Whole),
+    /// The figures of the spans since a moment.
+    Recent(i64, Vec<FunctionRow>),
+    Rest(Read),
+}
+
+/// What a reading needs to know.
+#[derive(Clone)]
+struct Question {
+    connection: Connection,
+    figures: Arc<Figures>,
+    comparison: Comparison,
+    /// From when on spans are recent; `None` for a small store.
     since: Option<i64>,
 }
 
-/// What is known of one operation.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Known {
-    pub(crate) row: FunctionRow,
-    /// Calls that came after the percentiles were worked out. Everything else in the row has them.
-    pub(crate) later_calls: i64,
+/// When a topic is read.
+struct Plan {
+    topic: Topic,
+    is_stale: bool,
+    is_running: bool,
+    not_before: Instant,
+    failures: u32,
 }
 
-/// By what rows are told apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Operation {
-    texts: [Option<String>; 8],
-    line: Option<i32>,
+/// The readings of one connection.
+pub(crate) struct Readings {
+    connection: Connection,
+    client: ClientSocket,
+    comparison: Comparison,
+    whole: Whole,
+    /// The place in [`WINDOWS`].
+    window: usize,
+    is_small: bool,
+    figures: Arc<Figures>,
+    plans: Vec<Plan>,
+    running: JoinSet<(Topic, Duration, Result<Found, ClientError>)>,
 }
 
-impl Operation {
-    fn of(row: &FunctionRow) -> Self {
+impl Readings {
+    /// Everything is to be read.
+    pub(crate) fn new(connection: Connection, client: ClientSocket, comparison: Comparison) -> Self {
+        let plan = |topic| Plan {
+            topic,
+            is_stale: true,
+            is_running: false,
+            not_before: Instant::now(),
+            failures: 0,
+        };
         Self {
-            texts: [
-                Some(row.service.clone()),
-                Some(row.operation.clone()),
-                Some(row.name.clone()),
-                row.module.clone(),
-                row.class.clone(),
-                row.function.clone(),
-                row.code_file_path.clone(),
-                row.code_function_name.clone(),
-            ],
-            line: row.code_line_number,
+            connection,
+            client,
+            comparison,
+            whole: Whole::default(),
+            window: FIRST_WINDOW,
+            is_small: false,
+            figures: Arc::default(),
+            plans: Topic::ALL.map(plan).into(),
+            running: JoinSet::new(),
         }
     }
-}
 
-impl Reading {
-    /// The question about both parts. One statement sees the store at one time.
-    pub(crate) fn call(since: i64) -> Call<Part> {
-        Call::own(format!(
-            "SELECT false AS is_recent, f AS figures FROM functions() AS f
-             UNION ALL SELECT true, f FROM functions(since := {since}) AS f"
-        ))
-    }
-
-    pub(crate) fn new(parts: Vec<Part>, since: i64) -> Self {
-        let mut reading = Self {
-            since: Some(since),
-            ..Self::default()
-        };
-        for part in parts {
-            if part.is_recent {
-                reading.recent.insert(Operation::of(&part.figures), part.figures);
-            } else {
-                reading.whole.push(part.figures);
+    /// Spans have come or gone: what was read is out of date.
+    pub(crate) fn all_is_stale(&mut self) {
+        let now = Instant::now();
+        for plan in &mut self.plans {
+            if !plan.is_stale {
+                plan.is_stale = true;
+                plan.not_before = plan.not_before.max(now + Topic::Functions.pause());
             }
         }
-        reading
     }
 
-    /// A whole that is read anew whenever spans come.
-    pub(crate) fn whole(rows: Vec<FunctionRow>) -> Self {
-        Self {
-            whole: rows,
-            ..Self::default()
-        }
-    }
-
-    /// From when on spans are asked for to bring this up to date.
-    pub(crate) fn since(&self) -> Option<i64> {
-        self.since
-    }
-
-    /// Start of the latest span.
-    pub(crate) fn latest(&self) -> Option<i64> {
-        self.whole.iter().map(|row| row.last_time).max()
-    }
-
-    /// What was known at the time of this reading.
-    pub(crate) fn known(&self) -> Vec<Known> {
-        let known = |row: &FunctionRow| Known {
-            row: row.clone(),
-            later_calls: 0,
-        };
-        self.whole.iter().map(known).collect()
-    }
-
-    /// What is known now that the recent part is this.
-    pub(crate) fn known_with(&self, recent: Vec<FunctionRow>) -> Vec<Known> {
-        let mut order = Vec::with_capacity(recent.len());
-        let mut now: HashMap<Operation, FunctionRow> = HashMap::with_capacity(recent.len());
-        for row in recent {
-            let operation = Operation::of(&row);
-            order.push(operation.clone());
-            now.insert(operation, row);
-        }
-        let mut all = Vec::with_capacity(self.whole.len() + order.len());
-        for row in &self.whole {
-            let operation = Operation::of(row);
-            all.extend(brought_up(row, self.recent.get(&operation), now.remove(&operation)));
-        }
-        let new = order.iter().filter_map(|operation| now.remove(operation));
-        all.extend(new.map(|row| Known { row, later_calls: 0 }));
-        all
-    }
-}
-
-/// A row whose recent part was one and is another now. `None`: its spans are gone.
-fn brought_up(whole: &FunctionRow, before: Option<&FunctionRow>, now: Option<FunctionRow>) -> Option<Known> {
-    if before == now.as_ref() {
-        return Some(Known {
-            row: whole.clone(),
-            later_calls: 0,
-        });
-    }
-    let none = FunctionRow::default();
-    let before = before.unwrap_or(&none);
-    if before.calls == whole.calls {
-        // All its spans are recent.
-        return now.map(|row| Known { row, later_calls: 0 });
-    }
-    let now = now.unwrap_or_default();
-    let mut row = FunctionRow {
-        calls: whole.calls - before.calls + now.calls,
-        errors: whole.errors - before.errors + now.errors,
-        total_ms: f64::max(whole.total_ms - before.total_ms + now.total_ms, 0.0),
-        input_tokens: whole.input_tokens - before.input_tokens + now.input_tokens,
-        output_tokens: whole.output_tokens - before.output_tokens + now.output_tokens,
-        cost: f64::max(whole.cost - before.cost + now.cost, 0.0),
-        ..whole.clone()
-    };
-    let later_calls = (now.calls - before.calls).max(0);
-    if now.calls > 0 {
-        if now.slowest_ms >= row.slowest_ms {
-            row.slowest_ms = now.slowest_ms;
-            row.slowest_trace_id = now.slowest_trace_id;
-        }
-        if (now.last_time, &now.last_span_id) >= (row.last_time, &row.last_span_id) {
-            row.last_time = now.last_time;
-            row.last_ms = now.last_ms;
-            row.last_trace_id = now.last_trace_id;
-            row.last_span_id = now.last_span_id;
-        }
-        if now.last_error_time.is_some() && now.last_error_time >= row.last_error_time {
-            row.last_error_time = now.last_error_time;
-            row.last_error_trace_id = now.last_error_trace_id;
-            row.last_error_type = now.last_error_type;
-            row.last_error_message = now.last_error_message;
-        }
-    }
-    Some(Known { row, later_calls })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A span as far as the figures of functions go.
-    #[derive(Debug, Clone)]
-    struct Sample {
-        function: u8,
-        start: i64,
-        ms: u32,
-        failed: bool,
-    }
-
-    fn sample(times: std::ops::Range<i64>) -> impl Strategy<Value = Sample> {
-        (0..4_u8, times, 1..1_000_u32, any::<bool>()).prop_map(|(function, start, ms, failed)| Sample {
-            function,
-            start,
-            ms,
-            failed,
-        })
-    }
-
-    /// The analysis `functions` of these spans. The number of a span makes its id.
-    fn functions(samples: &[(usize, Sample)], since: i64) -> Vec<FunctionRow> {
-        let mut groups: BTreeMap<u8, Vec<&(usize, Sample)>> = BTreeMap::new();
-        for sample in samples.iter().filter(|(_, sample)| sample.start >= since) {
-            groups.entry(sample.1.function).or_default().push(sample);
-        }
-        let row = |(function, mut group): (u8, Vec<&(usize, Sample)>)| {
-            group.sort_by_key(|(number, sample)| (sample.start, *number));
-            let id = |number: usize| format!("{number:04}");
-            let last = group.last().expect("a group has spans");
-            let slowest = group
-                .iter()
-                .max_by_key(|(number, sample)| (sample.ms, sample.start, *number));
-            let slowest = slowest.expect("a group has spans");
-            let error = group.iter().rev().find(|(_, sample)| sample.failed);
-            let mut durations: Vec<u32> = group.iter().map(|(_, sample)| sample.ms).collect();
-            durations.sort_unstable();
-            FunctionRow {
-                name: function.to_string(),
-                module: Some("m".into()),
-                calls: group.len() as i64,
-                errors: group.iter().filter(|(_, sample)| sample.failed).count() as i64,
-                p50_ms: f64::from(durations[durations.len() / 2]),
-                total_ms: durations.iter().map(|ms| f64::from(*ms)).sum(),
-                input_tokens: durations.iter().map(|ms| i64::from(*ms)).sum(),
-                last_time: last.1.start,
-                last_ms: f64::from(last.1.ms),
-                last_trace_id: id(last.0),
-                last_span_id: id(last.0),
-                slowest_ms: f64::from(slowest.1.ms),
-                slowest_trace_id: id(slowest.0),
-                last_error_time: error.map(|(_, sample)| sample.start),
-                last_error_trace_id: error.map(|(number, _)| id(*number)),
-                ..FunctionRow::default()
+    /// Compares otherwise from now on.
+    pub(crate) fn compare(&mut self, comparison: Comparison) {
+        if self.comparison != comparison {
+            self.comparison = comparison;
+            if let Some(plan) = self.plan(Topic::Changes) {
+                plan.is_stale = true;
             }
+        }
+    }
+
+    /// Reads what is due, until it is dropped or something is to be said of it. To be called again and again; dropping the
+    /// future loses nothing.
+    pub(crate) async fn step(&mut self) -> Result<(), Ended> {
+        self.start_due();
+        let next = self.next_due();
+        tokio::select! {
+            Some(done) = self.running.join_next() => match done {
+                Ok((topic, took, outcome)) => self.take(topic, took, outcome),
+                // A reading that panicked is not repeated.
+                Err(_) => Ok(()),
+            },
+            () = async {
+                match next {
+                    Some(time) => sleep_until(time).await,
+                    None => std::future::pending().await,
+                }
+            } => Ok(()),
+        }
+    }
+
+    fn plan(&mut self, topic: Topic) -> Option<&mut Plan> {
+        self.plans.iter_mut().find(|plan| plan.topic == topic)
+    }
+
+    /// Figures are read whenever they are due; of the rest one after the other.
+    fn may_start(&self, topic: Topic) -> bool {
+        let is_running = |is_wanted: fn(Topic) -> bool| {
+            let mut running = self.plans.iter().filter(|plan| plan.is_running);
+            running.any(|plan| is_wanted(plan.topic))
         };
-        groups.into_iter().map(row).collect()
+        match topic {
+            Topic::Functions => !is_running(|topic| topic == Topic::Functions),
+            Topic::Recent => {
+                !self.is_small && self.whole.since().is_some() && !is_running(|topic| topic == Topic::Recent)
+            }
+            // The rest is about functions that are known.
+            _ if self.figures.is_empty() => !is_running(|_| true),
+            _ => !is_running(|topic| !matches!(topic, Topic::Functions | Topic::Recent)),
+        }
     }
 
-    fn reading(samples: &[(usize, Sample)], since: i64) -> Reading {
-        let part = |is_recent| move |figures| Part { is_recent, figures };
-        let whole = functions(samples, i64::MIN).into_iter().map(part(false));
-        let recent = functions(samples, since).into_iter().map(part(true));
-        Reading::new(whole.chain(recent).collect(), since)
+    fn next_due(&self) -> Option<Instant> {
+        let waiting = self
+            .plans
+            .iter()
+            .filter(|plan| plan.is_stale && self.may_start(plan.topic));
+        waiting.map(|plan| plan.not_before).min()
     }
 
-    fn sorted(mut known: Vec<Known>) -> Vec<Known> {
-        known.sort_by(|one, other| one.row.name.cmp(&other.row.name));
-        known
+    fn start_due(&mut self) {
+        let now = Instant::now();
+        for topic in Topic::ALL {
+            let may_start = self.may_start(topic);
+            let Some(plan) = self.plan(topic) else { continue };
+            if !may_start || !plan.is_stale || plan.not_before > now {
+                continue;
+            }
+            plan.is_stale = false;
+            plan.is_running = true;
+            let question = Question {
+                connection: self.connection.clone(),
+                figures: Arc::clone(&self.figures),
+                comparison: self.comparison,
+                since: match topic {
+                    Topic::Recent => self.whole.since(),
+                    _ => self.next_since(),
+                },
+            };
+            self.running.spawn(async move {
+                let begun = Instant::now();
+                let outcome = read(topic, question).await;
+                (topic, begun.elapsed(), outcome)
+            });
+        }
     }
 
-    const SINCE: i64 = 50;
+    /// From when on spans are recent after the next reading of the whole.
+    fn next_since(&self) -> Option<i64> {
+        // A clock that goes wrong must not take all that comes after it for the past.
+        let latest = self.figures.latest().map_or_else(now, |latest| latest.min(now()));
+        let window = WINDOWS.get(self.window).copied().unwrap_or_default();
+        (!self.is_small).then(|| latest.saturating_sub(window))
+    }
 
-    proptest! {
-        #[test]
-        fn what_came_since_a_reading_counts_as_in_a_reading_of_all(
-            before in prop::collection::vec(sample(0..100), 0..30),
-            after in prop::collection::vec(sample(SINCE..150), 0..30),
-        ) {
-            let all: Vec<(usize, Sample)> = before.iter().chain(&after).cloned().enumerate().collect();
-            let early = &all[..before.len()];
-            let found = sorted(reading(early, SINCE).known_with(functions(&all, SINCE)));
-            let expected = functions(&all, i64::MIN);
-            prop_assert_eq!(found.len(), expected.len());
-            for (found, expected) in found.into_iter().zip(expected) {
-                let new = after.iter().filter(|sample| sample.function.to_string() == expected.name).count() as i64;
-                if found.later_calls == 0 {
-                    // Of the percentiles nothing is missing.
-                    prop_assert_eq!(found.row, expected);
-                } else {
-                    prop_assert_eq!(found.later_calls, new);
-                    prop_assert_eq!(FunctionRow { p50_ms: expected.p50_ms, ..found.row }, expected);
+    fn take(&mut self, topic: Topic, took: Duration, outcome: Result<Found, ClientError>) -> Result<(), Ended> {
+        let Some(plan) = self.plan(topic) else { return Ok(()) };
+        plan.is_running = false;
+        match outcome {
+            Ok(found) => {
+                plan.failures = 0;
+                let rest = match topic {
+                    Topic::Recent => REST,
+                    _ if took < QUICK => REST,
+                    _ => LONG_REST,
+                };
+                plan.not_before = Instant::now() + (took * rest).max(topic.pause());
+                match found {
+                    Found::Whole(whole) => self.take_whole(whole, took),
+                    Found::Recent(since, rows) => self.take_recent(since, rows, took),
+                    Found::Rest(read) => self.client.emit(read).map_err(|_| Ended::Editor),
                 }
             }
+            // The traces may be elsewhere by now.
+            Err(error) if topic == Topic::Functions && plan.failures == MOST_FAILURES => Err(Ended::Traces(error)),
+            Err(error) => {
+                plan.is_stale = true;
+                plan.failures = MOST_FAILURES.min(plan.failures + 1);
+                plan.not_before = Instant::now() + AFTER_FAILURE * plan.failures;
+                traces::log(&self.client, &format!("the traces were not read ({topic:?}): {error}"));
+                Ok(())
+            }
         }
     }
 
-    #[test]
-    fn calls_that_percentiles_do_not_have_are_counted() {
-        let sample = |start, ms| Sample {
-            function: 1,
-            start,
-            ms,
-            failed: false,
-        };
-        let all = [(0, sample(10, 5)), (1, sample(60, 7)), (2, sample(70, 900))];
-        let reading = reading(&all[..2], SINCE);
-        assert_eq!(reading.latest(), Some(60));
-        let known = reading.known_with(functions(&all, SINCE));
-        assert_eq!((known[0].row.calls, known[0].later_calls), (3, 1));
-        assert_eq!((known[0].row.last_ms, known[0].row.slowest_ms), (900.0, 900.0));
-        // Nothing came.
-        assert_eq!(reading.known_with(functions(&all[..2], SINCE)), reading.known());
-        // What was recent is gone.
-        let known = reading.known_with(Vec::new());
-        assert_eq!((known[0].row.calls, known[0].row.total_ms), (1, 5.0));
+    fn take_whole(&mut self, whole: Whole, took: Duration) -> Result<(), Ended> {
+        self.whole = whole;
+        let was_small = std::mem::replace(&mut self.is_small, took < QUICK);
+        let has_news = self.plan(Topic::Functions).is_some_and(|plan| plan.is_stale);
+        if let Some(recent) = self.plan(Topic::Recent) {
+            // Spans came after this was begun, and what is shown may have them already.
+            if has_news && !was_small {
+                recent.is_stale = true;
+                recent.not_before = Instant::now();
+                return Ok(());
+            }
+            recent.is_stale = has_news;
+        }
+        self.tell(self.whole.known())
     }
+
+    fn take_recent(&mut self, since: i64, rows: Vec<FunctionRow>, took: Duration) -> Result<(), Ended> {
+        if self.whole.since() != Some(since) {
+            // The whole was read meanwhile, and has another recent part.
+            if let Some(recent) = self.plan(Topic::Recent) {
+                recent.is_stale = true;
+                recent.not_before = Instant::now();
+            }
+            return Ok(());
+        }
+        if took > QUICK {
+            self.window = (self.window + 1).min(WINDOWS.len() - 1);
+        } else if took < QUICK / 5 {
+            self.window = self.window.saturating_sub(1);
+        }
+        self.tell(self.whole.known_with(rows))
+    }
+
+    fn tell(&mut self, known: Vec<Known>) -> Result<(), Ended> {
+        self.figures = Arc::new(Figures::new(known, &self.figures));
+        let read = Read::Functions(Arc::clone(&self.figures));
+        self.client.emit(read).map_err(|_| Ended::Editor)
+    }
+}
+
+async fn read(topic: Topic, question: Question) -> Result<Found, ClientError> {
+    let Question {
+        connection,
+        figures,
+        comparison,
+        since,
+    } = question;
+    Ok(match (topic, since) {
+        (Topic::Functions, Some(since)) => Found::Whole(Whole::new(connection.ask(&Whole::call(since)).await?, since)),
+        (Topic::Functions, None) => Found::Whole(Whole::alone(connection.functions(Window::default()).await?)),
+        (Topic::Recent, since) => {
+            let window = Window { since, until: None };
+            Found::Recent(since.unwrap_or(i64::MIN), connection.functions(window).await?)
+        }
+        (Topic::Details, _) => Found::Rest(Read::Details(Arc::new(details::read(&connection, &figures).await?))),
+        (Topic::Edges, _) => {
+            let rows = connection.dependencies(Level::Operation, Window::default()).await?;
+            Found::Rest(Read::Edges(Arc::new(Edges::new(rows))))
+        }
+        (Topic::Changes, _) => Found::Rest(Read::Changes(Arc::new(changes::read(&connection, comparison).await?))),
+        (Topic::Catalog, _) => Found::Rest(Read::Catalog(catalog::read(&connection, figures.rows()).await?)),
+    })
 }

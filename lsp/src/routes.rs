@@ -9,16 +9,19 @@ use async_lsp::lsp_types::notification::{
 };
 use async_lsp::lsp_types::request::{
     CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare, CodeActionRequest, CodeLensRequest,
-    CodeLensResolve, Completion, DocumentSymbolRequest, FoldingRangeRequest, Formatting, GotoDefinition, HoverRequest,
-    Initialize, References, Rename, SemanticTokensFullRequest, Shutdown, SignatureHelpRequest,
+    CodeLensResolve, Completion, DocumentSymbolRequest, ExecuteCommand, FoldingRangeRequest, Formatting,
+    GotoDefinition, HoverRequest, Initialize, InlayHintRequest, References, Rename, SemanticTokensFullRequest,
+    Shutdown, SignatureHelpRequest, WorkspaceSymbolRequest,
 };
-use async_lsp::lsp_types::{CompletionResponse, DocumentSymbolResponse, GotoDefinitionResponse, SemanticTokensResult};
+use async_lsp::lsp_types::{
+    CompletionResponse, DocumentSymbolResponse, GotoDefinitionResponse, SemanticTokensResult, WorkspaceSymbolResponse,
+};
 use async_lsp::router::Router;
 
 use crate::Options;
-use crate::documents::Kind;
+use crate::readings::Read;
 use crate::server::{Check, FRESH, Loaded, Looked, Server, Tick, now};
-use crate::traces::{CatalogRead, EdgesRead, News, Sign};
+use crate::traces::{Reached, Sign};
 
 /// All handlers around the state.
 pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
@@ -70,11 +73,16 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .request::<CodeActionRequest, _>(|server, params| {
             let url = &params.text_document.uri;
-            let actions = server.sql(url, |sql| sql.actions(url, params.range));
+            let actions = server
+                .sql(url, |sql| sql.actions(url, params.range))
+                .or_else(|| server.function_actions(url, params.range.start));
             async move { Ok(actions) }
         })
         .request::<DocumentSymbolRequest, _>(|server, params| {
-            let symbols = server.sql(&params.text_document.uri, |sql| sql.symbols());
+            let url = &params.text_document.uri;
+            let symbols = server
+                .sql(url, |sql| sql.symbols())
+                .or_else(|| server.code_symbols(url));
             async move { Ok(symbols.map(DocumentSymbolResponse::Nested)) }
         })
         .request::<FoldingRangeRequest, _>(|server, params| {
@@ -84,14 +92,39 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .request::<GotoDefinition, _>(|server, params| {
             let at = params.text_document_position_params;
             let url = &at.text_document.uri;
-            let place = server.sql(url, |sql| sql.definition(url, at.position));
-            async move { Ok(place.flatten().map(GotoDefinitionResponse::Scalar)) }
+            let place = server.sql(url, |sql| sql.definition(url, at.position)).flatten();
+            let places = match place {
+                Some(place) => vec![place],
+                None => server.code_at(url, at.position),
+            };
+            async move { Ok((!places.is_empty()).then_some(GotoDefinitionResponse::Array(places))) }
         })
         .request::<References, _>(|server, params| {
             let at = params.text_document_position;
             let url = &at.text_document.uri;
-            let places = server.sql(url, |sql| sql.references(url, at.position));
-            async move { Ok(places.flatten()) }
+            let places = server.sql(url, |sql| sql.references(url, at.position)).flatten();
+            let search = server.search_of_function(url, at.position);
+            async move {
+                match search {
+                    Some(search) => Ok(tokio::task::spawn_blocking(|| search.run()).await.ok()),
+                    None => Ok(places),
+                }
+            }
+        })
+        .request::<WorkspaceSymbolRequest, _>(|server, params| {
+            let symbols = server.workspace_symbols(&params.query);
+            async move { Ok(Some(WorkspaceSymbolResponse::Flat(symbols))) }
+        })
+        .request::<InlayHintRequest, _>(|server, params| {
+            let hints = server.inlay_hints(&params);
+            async move { Ok(hints) }
+        })
+        .request::<ExecuteCommand, _>(|server, params| {
+            let work = server.work(&params);
+            async move {
+                let (work, desk) = work?;
+                desk.carry_out(work).await
+            }
         })
         .request::<Rename, _>(|server, params| {
             let at = params.text_document_position;
@@ -130,9 +163,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .notification::<DidCloseTextDocument>(|server, params| {
             let url = params.text_document.uri;
             let closed = server.documents.close(&url);
-            if closed.as_ref().is_some_and(|document| document.kind != Kind::Code) {
-                server.publish(url, Vec::new());
-            }
+            server.publish(url, Vec::new());
             if let Some(path) = closed.and_then(|document| document.path) {
                 server.workspace.close(&path);
                 server.look_soon();
@@ -147,7 +178,11 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server.look_soon();
             ControlFlow::Continue(())
         })
-        .notification::<DidChangeConfiguration>(|_, _| ControlFlow::Continue(()))
+        .notification::<DidChangeConfiguration>(|server, params| {
+            server.prefer(&params.settings);
+            server.refresh();
+            ControlFlow::Continue(())
+        })
         .notification::<SetTrace>(|_, _| ControlFlow::Continue(()))
         .event::<Loaded>(|server, Loaded(workspace)| {
             server.workspace = workspace;
@@ -159,19 +194,12 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server.take_look(scan);
             ControlFlow::Continue(())
         })
-        .event::<News>(|server, News(figures)| {
-            server.is_unmatched |= !figures.match_as(&server.figures);
-            server.figures = figures;
-            server.refresh();
+        .event::<Reached>(|server, Reached(connection)| {
+            server.connection = Some(connection);
             ControlFlow::Continue(())
         })
-        .event::<CatalogRead>(|server, CatalogRead(catalog)| {
-            server.catalog = catalog;
-            server.check_all();
-            ControlFlow::Continue(())
-        })
-        .event::<EdgesRead>(|server, EdgesRead(edges)| {
-            server.edges = edges;
+        .event::<Read>(|server, read| {
+            server.take(read);
             ControlFlow::Continue(())
         })
         .event::<Check>(|server, Check(url)| {

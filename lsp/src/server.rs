@@ -7,27 +7,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_lsp::ClientSocket;
-use async_lsp::lsp_types::notification::{LogMessage, PublishDiagnostics};
-use async_lsp::lsp_types::request::{CodeLensRefresh, RegisterCapability};
+use async_lsp::lsp_types::notification::{LogMessage, PublishDiagnostics, ShowMessage};
+use async_lsp::lsp_types::request::{CodeLensRefresh, InlayHintRefreshRequest, RegisterCapability};
 use async_lsp::lsp_types::{
     CallHierarchyServerCapability, CodeActionProviderCapability, CodeLensOptions, CompletionOptions, Diagnostic,
-    DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, FoldingRangeProviderCapability, GlobPattern,
-    HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf, Position,
-    PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
-    SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, SignatureHelpOptions,
-    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, Url,
+    DidChangeWatchedFilesRegistrationOptions, ExecuteCommandOptions, FileSystemWatcher, FoldingRangeProviderCapability,
+    GlobPattern, HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf,
+    Position, PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
+    SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, ShowMessageParams,
+    SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
+    TextDocumentSyncSaveOptions, Url,
 };
-use flockscope_client::cache_folder;
+use flockscope_client::{Connection, cache_folder};
 use flockscope_functions::{Language, Matches, Scan, Workspace};
 use flockscope_sql::Catalog;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::Options;
 use crate::calls::Edges;
+use crate::changes::{Changes, Comparison};
+use crate::details::Details;
 use crate::documents::{Documents, Kind};
 use crate::figures::Figures;
 use crate::positions::{Encoding, offset};
+use crate::preferences::Preferences;
+use crate::readings::Read;
 use crate::settings::SettingsText;
 use crate::sql::{Sql, TOKEN_TYPES};
 use crate::traces;
@@ -49,16 +55,28 @@ pub(crate) struct Server {
     pub(crate) encoding: Encoding,
     pub(crate) can_refresh: bool,
     pub(crate) can_watch: bool,
+    /// Whether the editor opens a file when it is asked to.
+    pub(crate) can_show: bool,
+    can_refresh_hints: bool,
     pub(crate) documents: Documents,
     pub(crate) workspace: Workspace,
     pub(crate) figures: Arc<Figures>,
     pub(crate) matches: Matches,
     pub(crate) edges: Arc<Edges>,
+    pub(crate) details: Arc<Details>,
+    pub(crate) changes: Arc<Changes>,
     /// What SQL completion knows.
     pub(crate) catalog: Catalog,
+    pub(crate) preferences: Preferences,
+    /// Tells what to compare.
+    comparisons: watch::Sender<Comparison>,
+    /// The way to the traces, once it is found.
+    pub(crate) connection: Option<Connection>,
     pub(crate) has_snippets: bool,
     /// Texts that are to be checked soon.
     pub(crate) checks: HashMap<Url, AbortHandle>,
+    /// What was said to be wrong with texts.
+    published: HashMap<Url, Vec<Diagnostic>>,
     /// Whether functions or figures changed since they were brought together.
     pub(crate) is_unmatched: bool,
     /// A look at the folder that waits or runs.
@@ -86,14 +104,22 @@ impl Server {
             encoding: Encoding::default(),
             can_refresh: false,
             can_watch: false,
+            can_show: false,
+            can_refresh_hints: false,
             has_snippets: false,
             documents: Documents::default(),
             workspace: Workspace::default(),
             figures: Arc::default(),
             matches: Matches::default(),
             edges: Arc::default(),
+            details: Arc::default(),
+            changes: Arc::default(),
+            preferences: Preferences::default(),
+            comparisons: watch::Sender::default(),
+            connection: None,
             catalog: Catalog::builtin(),
             checks: HashMap::new(),
+            published: HashMap::new(),
             is_unmatched: false,
             look: None,
         }
@@ -118,12 +144,18 @@ impl Server {
         self.can_watch = workspace
             .did_change_watched_files
             .is_some_and(|watching| watching.dynamic_registration == Some(true));
+        self.can_refresh_hints = workspace
+            .inlay_hint
+            .is_some_and(|hint| hint.refresh_support == Some(true));
+        let window = capabilities.window.unwrap_or_default();
+        self.can_show = window.show_document.is_some_and(|showing| showing.support);
         let text_document = capabilities.text_document.unwrap_or_default();
         let completion = text_document.completion.unwrap_or_default();
         self.has_snippets = completion
             .completion_item
             .is_some_and(|item| item.snippet_support == Some(true));
         self.workspace = Workspace::new(&self.folder);
+        self.prefer(&params.initialization_options.unwrap_or_default());
         InitializeResult {
             capabilities: ServerCapabilities {
                 position_encoding: Some(self.encoding.kind()),
@@ -148,6 +180,12 @@ impl Server {
                 code_action_provider: Some(CodeActionProviderCapability::Simple(true)),
                 document_symbol_provider: Some(OneOf::Left(true)),
                 folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
+                workspace_symbol_provider: Some(OneOf::Left(true)),
+                inlay_hint_provider: Some(OneOf::Left(true)),
+                execute_command_provider: Some(ExecuteCommandOptions {
+                    commands: self.commands(),
+                    ..ExecuteCommandOptions::default()
+                }),
                 call_hierarchy_provider: Some(CallHierarchyServerCapability::Simple(true)),
                 definition_provider: Some(OneOf::Left(true)),
                 references_provider: Some(OneOf::Left(true)),
@@ -189,6 +227,7 @@ impl Server {
             self.folder.clone(),
             self.options.clone(),
             self.client.clone(),
+            self.comparisons.subscribe(),
         ));
         let client = self.client.clone();
         tokio::spawn(async move {
@@ -202,6 +241,24 @@ impl Server {
         if self.can_watch {
             self.watch_files();
         }
+    }
+
+    /// Takes what the user sets in the editor.
+    pub(crate) fn prefer(&mut self, sent: &serde_json::Value) {
+        match Preferences::read(sent) {
+            Ok(preferences) => self.preferences = preferences,
+            Err(error) => {
+                // The editor may be gone.
+                let _ = self.client.notify::<ShowMessage>(ShowMessageParams {
+                    typ: MessageType::WARNING,
+                    message: format!("Flockscope: {error}. What was set before counts."),
+                });
+                return;
+            }
+        }
+        let comparison = self.preferences.lens.compare;
+        self.comparisons
+            .send_if_modified(|known| std::mem::replace(known, comparison) != comparison);
     }
 
     /// Asks the editor to tell of files that change on the disk.
@@ -239,6 +296,34 @@ impl Server {
                 tracing::debug!(%error, method = R::METHOD, "the editor did not do it");
             }
         });
+    }
+
+    /// Takes what was read of the traces.
+    pub(crate) fn take(&mut self, read: Read) {
+        match read {
+            Read::Functions(figures) => {
+                self.is_unmatched |= !figures.match_as(&self.figures);
+                self.figures = figures;
+                self.refresh();
+                self.check_code();
+            }
+            Read::Changes(changes) => {
+                self.changes = changes;
+                self.refresh();
+                self.check_code();
+            }
+            Read::Details(details) => self.details = details,
+            Read::Edges(edges) => {
+                self.edges = edges;
+                if self.can_refresh_hints {
+                    self.ask::<InlayHintRefreshRequest>(());
+                }
+            }
+            Read::Catalog(catalog) => {
+                self.catalog = catalog;
+                self.check_all();
+            }
+        }
     }
 
     pub(crate) fn refresh(&self) {
@@ -327,11 +412,7 @@ impl Server {
 
     /// Checks a text once nothing was typed for a moment.
     pub(crate) fn check_soon(&mut self, url: Url) {
-        if self
-            .documents
-            .get(&url)
-            .is_none_or(|document| document.kind == Kind::Code)
-        {
+        if self.documents.get(&url).is_none() {
             return;
         }
         let (client, checked) = (self.client.clone(), url.clone());
@@ -345,9 +426,19 @@ impl Server {
         }
     }
 
-    /// Checks all texts, as more is known now.
+    /// Checks all texts but source code, as more is known of SQL now.
     pub(crate) fn check_all(&mut self) {
-        let urls: Vec<Url> = self.documents.iter().map(|(url, _)| url.clone()).collect();
+        self.check_those(|kind| kind != Kind::Code);
+    }
+
+    /// Checks all source code, as more is known of its functions now.
+    pub(crate) fn check_code(&mut self) {
+        self.check_those(|kind| kind == Kind::Code);
+    }
+
+    fn check_those(&mut self, is_wanted: impl Fn(Kind) -> bool) {
+        let wanted = self.documents.iter().filter(|(_, document)| is_wanted(document.kind));
+        let urls: Vec<Url> = wanted.map(|(url, _)| url.clone()).collect();
         for url in urls {
             self.check_soon(url);
         }
@@ -355,13 +446,30 @@ impl Server {
 
     pub(crate) fn check(&mut self, url: &Url) {
         self.checks.remove(url);
-        let found = self.sql(url, |sql| sql.diagnostics());
-        if let Some(diagnostics) = found.or_else(|| self.settings(url, |settings| settings.diagnostics())) {
+        let Some(document) = self.documents.get(url) else {
+            return;
+        };
+        let found = match document.kind {
+            Kind::Sql => self.sql(url, |sql| sql.diagnostics()),
+            Kind::Settings(_) => self.settings(url, |settings| settings.diagnostics()),
+            Kind::Code => self.code_diagnostics(url),
+        };
+        if let Some(diagnostics) = found {
             self.publish(url.clone(), diagnostics);
         }
     }
 
-    pub(crate) fn publish(&self, uri: Url, diagnostics: Vec<Diagnostic>) {
+    /// Says what is wrong with a text, if that is not what was said before.
+    pub(crate) fn publish(&mut self, uri: Url, diagnostics: Vec<Diagnostic>) {
+        let said = self.published.get(&uri).map_or(&[][..], Vec::as_slice);
+        if said == diagnostics {
+            return;
+        }
+        if diagnostics.is_empty() {
+            self.published.remove(&uri);
+        } else {
+            self.published.insert(uri.clone(), diagnostics.clone());
+        }
         // The editor may be gone.
         let _ = self.client.notify::<PublishDiagnostics>(PublishDiagnosticsParams {
             uri,

@@ -10,7 +10,7 @@ use async_lsp::lsp_types::{
     SymbolKind, TextEdit, Url, WorkspaceEdit,
 };
 use flockscope_functions::SqlString;
-use flockscope_sql::{Catalog, HighlightKind, ItemKind, Severity, Symbol};
+use flockscope_sql::{Catalog, HighlightKind, ItemKind, Literal, Severity, Symbol};
 
 use crate::documents::Document;
 use crate::positions::{Encoding, offset, position, range};
@@ -130,6 +130,11 @@ impl<'a> Sql<'a> {
             contents: HoverContents::Markup(markdown(found.markdown)),
             range: Some(self.range(&found.range)),
         })
+    }
+
+    /// The value at a place that something is compared with.
+    pub(crate) fn literal(&self, at: Position) -> Option<Literal> {
+        flockscope_sql::literal_at(self.catalog, self.text, self.offset(at))
     }
 
     pub(crate) fn signature(&self, at: Position) -> Option<SignatureHelp> {

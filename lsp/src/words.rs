@@ -32,6 +32,21 @@ pub(crate) fn ago(time: i64, now: i64) -> String {
     }
 }
 
+/// A stretch of time in nanoseconds, for "the … before": `day`, `6 hours`, `90 s`.
+pub(crate) fn stretch(nanoseconds: i64) -> String {
+    let seconds = nanoseconds / 1_000_000_000;
+    let of = |length: i64, one: &str| {
+        (seconds > 0 && seconds % length == 0).then(|| match seconds / length {
+            1 => one.to_owned(),
+            more => format!("{more} {one}s"),
+        })
+    };
+    of(86_400, "day")
+        .or_else(|| of(3_600, "hour"))
+        .or_else(|| of(60, "minute"))
+        .unwrap_or_else(|| format!("{seconds} s"))
+}
+
 /// A number with a mark at each thousand.
 pub(crate) fn count(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -86,6 +101,20 @@ mod tests {
         ] {
             assert_eq!(duration(ms), words, "{ms}");
         }
+    }
+
+    #[test]
+    fn stretches_are_in_their_largest_whole_unit() {
+        let second = 1_000_000_000;
+        for (seconds, words) in [
+            (86_400, "day"),
+            (7 * 86_400, "7 days"),
+            (3_600, "hour"),
+            (5_400, "90 minutes"),
+        ] {
+            assert_eq!(stretch(seconds * second), words);
+        }
+        assert_eq!((stretch(7 * second), stretch(0)), ("7 s".into(), "0 s".into()));
     }
 
     #[test]

@@ -203,7 +203,7 @@ fn literal(value: Option<i64>) -> String {
 }
 
 /// A text as an SQL literal.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

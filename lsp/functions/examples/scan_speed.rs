@@ -62,6 +62,14 @@ fn main() -> std::io::Result<()> {
         matches.functions().count(),
         milliseconds(started)
     );
+    for query in ["e", "method", "engine4999.helper", "no such name"] {
+        let started = Instant::now();
+        let found = workspace.named(query, 100).len();
+        println!(
+            "{found} functions named {query:?} found in {:.0} ms",
+            milliseconds(started)
+        );
+    }
     typing(workspace, &root);
     Ok(())
 }
@@ -73,7 +81,8 @@ fn typing(mut workspace: Workspace, root: &Path) {
         let mut text = String::from("from flock import Agent\n\n\nclass Large(Agent):\n");
         for method in 0..methods {
             text.push_str(&format!(
-                "    def method_{method}(self, value):\n        result = self.work(value)\n        return result\n\n"
+                "    def method_{method}(self, value):\n        result = self.method_{}(value)\n        self.other.method_2(str(result))\n        return result\n\n",
+                (method * 7) % methods
             ));
         }
         workspace.update(&path, &text);
@@ -91,7 +100,13 @@ fn typing(mut workspace: Workspace, root: &Path) {
             assert_eq!(functions.len(), methods);
             asked = asked.max(milliseconds(started));
         }
-        println!("a file of {name}: a keystroke takes at most {longest:.1} ms, its functions {asked:.1} ms");
+        let started = Instant::now();
+        let callees = workspace.callees(&path, 0..u32::MAX).len();
+        println!(
+            "a file of {name}: a keystroke takes at most {longest:.1} ms, its functions {asked:.1} ms, what its {callees} \
+             calls mean {:.1} ms",
+            milliseconds(started)
+        );
     }
 }
 

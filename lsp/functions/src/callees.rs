@@ -1,26 +1,79 @@
-//! What a call can mean.
+//! What calls can mean.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
 
 use crate::facts::{Call, Parent};
 use crate::hierarchy::{ClassId, Hierarchy};
 use crate::names::Meaning;
-use crate::workspace::{Callee, FileId, FunctionId};
+use crate::workspace::{FileId, FunctionId, Workspace};
 
 /// More functions of one name say nothing.
 const MOST_CANDIDATES: usize = 50;
 
+/// What a call can mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callee {
+    /// Bytes of the called name.
+    pub name_range: Range<u32>,
+    /// Bytes of the whole call.
+    pub range: Range<u32>,
+    /// The function that it stands in; none at the top of the file.
+    pub caller: Option<FunctionId>,
+    /// The functions that can be meant, the likeliest first.
+    pub candidates: Vec<FunctionId>,
+    /// Whether it is worked out which one is meant; otherwise they only share the name.
+    pub is_resolved: bool,
+}
+
+impl Workspace {
+    /// What the call whose name holds this byte can mean; none where no known function has that name.
+    pub fn call_at(&self, path: &Path, offset: u32) -> Option<Callee> {
+        let (id, _) = self.file_at(path)?;
+        let is_here = |call: &&Call| call.name_range.start <= offset && offset <= call.name_range.end;
+        let call = self.calls(path).iter().find(is_here)?;
+        Hierarchy::new(self).callees(id, [call]).pop()
+    }
+
+    /// What the calls whose names begin in a range of bytes can mean, in the order of the text, without those that no
+    /// known function has the name of. Only of a file that was given by [`Workspace::update`].
+    pub fn callees(&self, path: &Path, within: Range<u32>) -> Vec<Callee> {
+        let Some((id, _)) = self.file_at(path) else {
+            return Vec::new();
+        };
+        let calls = self.calls(path).iter();
+        let mut callees =
+            Hierarchy::new(self).callees(id, calls.filter(|call| within.contains(&call.name_range.start)));
+        callees.sort_by_key(|callee| callee.name_range.start);
+        callees
+    }
+}
+
 impl Hierarchy<'_> {
-    /// The functions that a call can mean.
-    pub(crate) fn callee(&self, file: FileId, call: &Call) -> Option<Callee> {
-        let (candidates, is_resolved) = match self.meant(file, call) {
-            found if !found.is_empty() => (found, true),
-            _ => (self.named(file, &call.name), false),
-        };
-        let answer = Callee {
-            name_range: call.name_range.clone(),
-            candidates,
-            is_resolved,
-        };
-        (!answer.candidates.is_empty()).then_some(answer)
+    /// What calls of a file can mean. Every file is gone through once at most, for all of them together.
+    fn callees<'c>(&self, file: FileId, calls: impl IntoIterator<Item = &'c Call>) -> Vec<Callee> {
+        let answered = calls.into_iter().map(|call| (call, self.meant(file, call)));
+        let answered: Vec<(&Call, Vec<FunctionId>)> = answered.collect();
+        let left = answered.iter().filter(|(_, meant)| meant.is_empty());
+        let mut named: HashMap<&str, Vec<FunctionId>> = left.map(|(call, _)| (&*call.name, Vec::new())).collect();
+        self.find_named(file, &mut named);
+        let callees = answered.into_iter().filter_map(|(call, meant)| {
+            let is_resolved = !meant.is_empty();
+            let candidates = if is_resolved {
+                meant
+            } else {
+                named.get(&*call.name).filter(|found| !found.is_empty())?.clone()
+            };
+            Some(Callee {
+                name_range: call.name_range.clone(),
+                range: call.range.clone(),
+                caller: call.function.and_then(|index| self.id(file, index)),
+                candidates,
+                is_resolved,
+            })
+        });
+        callees.collect()
     }
 
     fn meant(&self, file: FileId, call: &Call) -> Vec<FunctionId> {
@@ -62,10 +115,8 @@ impl Hierarchy<'_> {
             }
             (None, _) => {
                 let nested = call.function.map(Parent::Function).unwrap_or(Parent::File);
-                let inner = (0..).zip(&found.facts.definitions);
-                let inner = inner.filter(|(_, inner)| inner.parent == nested && *inner.name == *call.name);
-                match inner.last() {
-                    Some((index, _)) => self.id(file, index).into_iter().collect(),
+                match self.last_in(file, nested, &call.name) {
+                    Some(index) => self.id(file, index).into_iter().collect(),
                     None => self.called(self.resolve(file, parent, &call.name, 32)),
                 }
             }
@@ -95,28 +146,37 @@ impl Hierarchy<'_> {
         Vec::new()
     }
 
-    /// All functions of a name: those of the same file first, then by path.
-    fn named(&self, file: FileId, name: &str) -> Vec<FunctionId> {
-        let language = self.workspace.file(file).map(|file| file.language);
-        let mut found = Vec::new();
-        for (id, other) in self
+    /// Fills in all functions of these names: those of the same file first, then by path.
+    fn find_named(&self, file: FileId, named: &mut HashMap<&str, Vec<FunctionId>>) {
+        let Some(language) = self.workspace.file(file).map(|file| file.language) else {
+            return;
+        };
+        if named.is_empty() {
+            return;
+        }
+        let of_language = self
             .workspace
             .all_files()
-            .filter(|(_, other)| Some(other.language) == language)
-        {
-            for definition in other
-                .facts
-                .definitions
-                .iter()
-                .filter(|definition| *definition.name == *name)
-            {
-                let key = definition.key;
-                found.push((id != file, &other.path, FunctionId { file: id, key }));
+            .filter(|(_, other)| other.language == language);
+        for (id, other) in of_language {
+            for definition in &other.facts.definitions {
+                if let Some(found) = named.get_mut(&*definition.name) {
+                    let key = definition.key;
+                    found.push(FunctionId { file: id, key });
+                }
             }
         }
-        found.sort();
-        found.truncate(MOST_CANDIDATES);
-        found.into_iter().map(|(_, _, id)| id).collect()
+        let place = |id: &FunctionId| {
+            (
+                id.file != file,
+                self.workspace.file(id.file).map(|file| &file.path),
+                *id,
+            )
+        };
+        for found in named.values_mut() {
+            found.sort_by_key(place);
+            found.truncate(MOST_CANDIDATES);
+        }
     }
 
     /// The name of a function in questions to the workspace.

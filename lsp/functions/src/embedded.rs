@@ -1,11 +1,13 @@
 //! SQL inside the strings of Python: arguments of calls that run SQL, and strings that a comment `# sql` marks.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
 use tree_sitter::Node;
 
 use crate::language::Language;
+use crate::parsing::parse;
 use crate::workspace::Workspace;
 
 /// Calls whose first argument is SQL, by the last part of their name.
@@ -22,6 +24,9 @@ const RUNS_SQL: [&str; 7] = [
 /// What marks a string as SQL: on its line, or alone on the line above.
 const MARK: &str = "# sql";
 
+/// A text with more strings of SQL was generated, and nobody reads all of them.
+const MOST_STRINGS: usize = 400;
+
 /// The content of a string that is SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlString {
@@ -36,6 +41,10 @@ pub struct SqlString {
     pub is_raw: bool,
     /// Whether braces put something in.
     pub is_formatted: bool,
+    /// What is put in, as bytes of `sql`, in order.
+    pub holes: Vec<Range<usize>>,
+    /// Whether it is all of the SQL: not one of several strings that make it, nor one that is filled in later.
+    pub is_whole: bool,
 }
 
 impl SqlString {
@@ -61,7 +70,21 @@ impl SqlString {
     }
 }
 
+/// The SQL in the strings of a Python text that belongs to no file, such as a notebook's cell; in its order.
+pub fn sql_strings(text: &str) -> Vec<SqlString> {
+    parse(Language::Python, text, None).map_or_else(Vec::new, |tree| strings(text, tree.root_node()))
+}
+
 impl Workspace {
+    /// The SQL in the strings of an open Python file, in its order; not more than a few hundred of them.
+    pub fn sql_strings(&self, path: &Path) -> Vec<SqlString> {
+        if Language::of_path(path) != Some(Language::Python) {
+            return Vec::new();
+        }
+        self.open_text(path)
+            .map_or_else(Vec::new, |(text, root)| strings(text, root))
+    }
+
     /// The SQL that a byte of an open Python file stands in.
     pub fn sql_at(&self, path: &Path, offset: u32) -> Option<SqlString> {
         if Language::of_path(path) != Some(Language::Python) {
@@ -86,6 +109,102 @@ impl Workspace {
     }
 }
 
+/// Only the places where SQL can stand are looked at, not the whole tree: a file of 50,000 lines costs a few milliseconds.
+fn strings(text: &str, root: Node<'_>) -> Vec<SqlString> {
+    let mut found: Vec<SqlString> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut take = |string: Node<'_>| {
+        if seen.len() < MOST_STRINGS && seen.insert(string.id()) && is_sql(text, string) {
+            found.extend(content(text, string));
+        }
+    };
+    for (at, sign) in text.match_indices(['(', '#']) {
+        if sign == "(" {
+            if !RUNS_SQL.contains(&word_before(text, at)) {
+                continue;
+            }
+            let arguments = root
+                .descendant_for_byte_range(at, at + 1)
+                .and_then(|open| open.parent())
+                .filter(|parent| parent.kind() == "argument_list");
+            let mut rest: Vec<Node<'_>> = arguments.and_then(first_argument).into_iter().collect();
+            while let Some(node) = rest.pop() {
+                match node.kind() {
+                    "string" => take(node),
+                    "concatenated_string" | "parenthesized_expression" => {
+                        let mut cursor = node.walk();
+                        rest.extend(node.named_children(&mut cursor));
+                    }
+                    _ => {}
+                }
+            }
+        } else if text
+            .get(at..)
+            .is_some_and(|rest| is_mark(rest.lines().next().unwrap_or_default()))
+        {
+            let line = text
+                .get(..at)
+                .and_then(|before| before.rfind('\n'))
+                .map_or(0, |end| end + 1);
+            let next = text
+                .get(at..)
+                .and_then(|rest| rest.find('\n'))
+                .map_or(text.len(), |end| at + end + 1);
+            let next_end = text
+                .get(next..)
+                .and_then(|rest| rest.find('\n'))
+                .map_or(text.len(), |end| next + end);
+            for part in [line..at, next..next_end] {
+                let quotes = text.get(part.clone()).unwrap_or_default().match_indices(['\'', '"']);
+                for (quote, _) in quotes {
+                    let mut node = root.descendant_for_byte_range(part.start + quote, part.start + quote);
+                    while let Some(inner) = node.filter(|node| node.kind() != "string") {
+                        node = inner.parent();
+                    }
+                    if let Some(string) = node {
+                        take(string);
+                    }
+                }
+            }
+        }
+    }
+    found.sort_by_key(|string| string.range.start);
+    found
+}
+
+/// The name that ends before a bracket.
+fn word_before(text: &str, bracket: usize) -> &str {
+    let before = text.get(..bracket).unwrap_or_default().trim_end_matches([' ', '\t']);
+    let start = before
+        .rfind(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
+        .map_or(0, |end| {
+            end + before
+                .get(end..)
+                .and_then(|rest| rest.chars().next())
+                .map_or(1, char::len_utf8)
+        });
+    before.get(start..).unwrap_or_default()
+}
+
+fn is_mark(comment: &str) -> bool {
+    comment.trim().eq_ignore_ascii_case(MARK)
+}
+
+/// Whether a string stands for itself: is neither one of several that stand one behind the other, nor formatted or added
+/// to.
+fn is_whole(string: Node<'_>) -> bool {
+    let mut value = string;
+    while let Some(parent) = value
+        .parent()
+        .filter(|parent| parent.kind() == "parenthesized_expression")
+    {
+        value = parent;
+    }
+    value
+        .parent()
+        .is_none_or(|parent| !matches!(parent.kind(), "concatenated_string" | "binary_operator" | "attribute"))
+}
+
 fn is_sql(text: &str, string: Node<'_>) -> bool {
     is_argument(text, string) || is_marked(text, string)
 }
@@ -101,7 +220,7 @@ fn is_argument(text: &str, string: Node<'_>) -> bool {
     let Some(arguments) = value.parent().filter(|parent| parent.kind() == "argument_list") else {
         return false;
     };
-    let is_first = arguments.named_child(0).is_some_and(|first| first.id() == value.id());
+    let is_first = first_argument(arguments).is_some_and(|first| first.id() == value.id());
     let called = arguments.parent().and_then(|call| call.child_by_field_name("function"));
     let name = called
         .and_then(|called| text.get(called.byte_range()))
@@ -110,8 +229,14 @@ fn is_argument(text: &str, string: Node<'_>) -> bool {
     is_first && RUNS_SQL.contains(&last)
 }
 
+fn first_argument(arguments: Node<'_>) -> Option<Node<'_>> {
+    let mut cursor = arguments.walk();
+    arguments
+        .named_children(&mut cursor)
+        .find(|node| node.kind() != "comment")
+}
+
 fn is_marked(text: &str, string: Node<'_>) -> bool {
-    let is_mark = |comment: &str| comment.trim().eq_ignore_ascii_case(MARK);
     let before = text.get(..string.start_byte()).unwrap_or_default();
     let line_above = before.lines().rev().nth(1).unwrap_or_default();
     let end = text.get(string.end_byte()..).unwrap_or_default();
@@ -137,6 +262,8 @@ fn content(text: &str, string: Node<'_>) -> Option<SqlString> {
         quotes: quotes.to_owned(),
         is_raw: prefix.contains('r'),
         is_formatted: prefix.contains('f'),
+        holes: Vec::new(),
+        is_whole: is_whole(string),
     };
     let mut sql = text.get(start..end)?.as_bytes().to_vec();
     let mut rest = parts;
@@ -147,7 +274,10 @@ fn content(text: &str, string: Node<'_>) -> Option<SqlString> {
             continue;
         };
         match part.kind() {
-            "interpolation" => bytes.fill(b'_'),
+            "interpolation" => {
+                bytes.fill(b'_');
+                found.holes.push(range.start - start..range.end.saturating_sub(start));
+            }
             "escape_sequence" | "escape_interpolation" => {
                 let kept = bytes.last().copied().filter(|last| matches!(last, b'\'' | b'"'));
                 bytes.fill(b' ');
@@ -161,6 +291,7 @@ fn content(text: &str, string: Node<'_>) -> Option<SqlString> {
             }
         }
     }
+    found.holes.sort_by_key(|hole| hole.start);
     found.sql = String::from_utf8(sql).ok()?;
     Some(found)
 }

@@ -103,6 +103,11 @@ impl<'a> Hierarchy<'a> {
         all.iter().filter(remains).copied().collect()
     }
 
+    /// The last definition of a name in a class or function, or at the top of a file.
+    pub(crate) fn last_in(&self, file: FileId, parent: Parent, name: &str) -> Option<u32> {
+        self.methods(file).get(&(parent, name))?.last().copied()
+    }
+
     fn methods(&self, id: FileId) -> Rc<Methods<'a>> {
         if let Some(methods) = self.methods.borrow().get(&id) {
             return Rc::clone(methods);

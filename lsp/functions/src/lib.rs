@@ -19,13 +19,15 @@ mod open_text;
 mod parsing;
 mod reading;
 mod scan;
+mod search;
 mod traced;
 mod virtual_environment;
 mod workspace;
 
-pub use embedded::SqlString;
+pub use callees::Callee;
+pub use embedded::{SqlString, sql_strings};
 pub use language::Language;
 pub use observed::{Evidence, Match, Matches, Observed, ObservedId, Part, Tier};
 pub use scan::{Scan, Stamps};
 pub use traced::Traced;
-pub use workspace::{Callee, FileId, Function, FunctionId, LARGEST_FILE, Workspace};
+pub use workspace::{FileId, Function, FunctionId, LARGEST_FILE, Workspace};

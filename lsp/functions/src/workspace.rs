@@ -1,7 +1,6 @@
 //! The files of a workspace and what is asked about them. Queries read memory alone.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,17 +80,6 @@ pub struct Function<'a> {
     pub traced: Option<Traced>,
     /// Whether it belongs to an installed package.
     pub is_installed: bool,
-}
-
-/// What a call can mean.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Callee {
-    /// Bytes of the called name.
-    pub name_range: Range<u32>,
-    /// The functions that can be meant, the likeliest first.
-    pub candidates: Vec<FunctionId>,
-    /// Whether it is worked out which one is meant; otherwise they only share the name.
-    pub is_resolved: bool,
 }
 
 impl Workspace {
@@ -254,15 +242,6 @@ impl Workspace {
         Some(open.current())
     }
 
-    /// What the call whose name holds this byte can mean; none where no known function has that name.
-    pub fn call_at(&self, path: &Path, offset: u32) -> Option<Callee> {
-        let (id, _) = self.file_at(path)?;
-        let calls = self.calls(path);
-        let is_here = |call: &&Call| call.name_range.start <= offset && offset <= call.name_range.end;
-        let call = calls.iter().find(is_here)?;
-        Hierarchy::new(self).callee(id, call)
-    }
-
     pub(crate) fn file(&self, id: FileId) -> Option<&File> {
         self.files.get(id.0 as usize)?.as_ref()
     }
@@ -277,7 +256,7 @@ impl Workspace {
         numbered.filter_map(|(id, file)| Some((id, file.as_ref()?)))
     }
 
-    fn index_of(&self, id: FunctionId) -> Option<u32> {
+    pub(crate) fn index_of(&self, id: FunctionId) -> Option<u32> {
         let definitions = &self.file(id.file)?.facts.definitions;
         let index = definitions.iter().position(|definition| definition.key == id.key)?;
         u32::try_from(index).ok()

@@ -44,6 +44,12 @@ impl Style {
     }
 }
 
+/// Figures as a line of small columns, the highest for the greatest; at most `columns` of them, neighbours summed. A
+/// figure of 0 is a blank.
+pub fn spark_line(figures: &[f64], columns: usize) -> String {
+    paint::Paint::new(&Style::default()).spark(figures, columns)
+}
+
 /// Rate, errors and durations; `series`, the same groups over time, adds a spark line to each row.
 pub fn red(rows: &[RedRow], series: &[RedRow], style: &Style) -> String {
     table(&tables::red(rows, series), style)

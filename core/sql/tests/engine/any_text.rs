@@ -2,7 +2,8 @@
 
 use crate::support::catalog;
 use flockscope_sql::{
-    complete, folds, format, highlights, hover, lint, references, rename, signature, statements, symbols,
+    complete, folds, format, highlights, hover, lint, literal_at, literals, queries, references, rename, signature,
+    statements, symbols,
 };
 use proptest::prelude::*;
 
@@ -142,6 +143,12 @@ proptest! {
         for found in lint(catalog(), &text) {
             prop_assert!(within(&text, &found.range));
             prop_assert!(found.fixes.iter().all(|fix| within(&text, &fix.range)));
+        }
+        for found in literals(catalog(), &text).iter().chain(&literal_at(catalog(), &text, offset)) {
+            prop_assert!(within(&text, &found.range));
+        }
+        for found in queries(catalog(), &text) {
+            prop_assert!(within(&text, &found.range));
         }
         for range in statements(&text).iter().chain(&folds(&text)) {
             prop_assert!(within(&text, range));

@@ -4,6 +4,8 @@ mod any_text;
 mod formatting;
 mod hovering;
 mod linting;
+mod literals;
+mod queries;
 mod ranking;
 mod renaming;
 mod scopes;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flockscope_functions::{SqlString, Workspace};
+use flockscope_functions::{SqlString, Workspace, sql_strings};
 use proptest::prelude::*;
 
 /// The SQL at the mark `¦` of a text.
@@ -63,7 +63,7 @@ fn what_is_no_sql_is_masked_byte_by_byte() {
         Some("SELECT é🐦      ")
     );
     // Half typed: the quote is not closed yet.
-    assert!(sql("db.execute(\"SELECT ¦").is_none_or(|sql| sql.starts_with("SELECT")));
+    assert_eq!(sql("db.execute(\"SELECT ¦"), None);
 }
 
 #[test]
@@ -78,6 +78,41 @@ fn what_is_put_in_is_written_as_the_quotes_want_it() {
     assert_eq!(raw.written("'\\d'"), "'\\d'");
 }
 
+#[test]
+fn all_strings_of_a_text_are_found_in_its_order_with_their_holes() {
+    let text = "QUERY = 'FROM a'  # sql\ndb.execute(f\"FROM {b} WHERE {c!r}\", 'no')\n# sql\nx = ['FROM d', f('no')]\n\
+                df = sql (\n  # why\n  'FROM e '\n  'WHERE f')\nprint('no')\ny = 'FROM {}'.format(1)  # sql\nprequery('no')";
+    let found = sql_strings(text);
+    let shown: Vec<(&str, bool)> = found.iter().map(|found| (found.sql.as_str(), found.is_whole)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("FROM a", true),
+            ("FROM ___ WHERE _____", true),
+            ("FROM d", true),
+            ("no", true),
+            ("FROM e ", false),
+            ("WHERE f", false),
+            ("FROM {}", false),
+        ]
+    );
+    assert_eq!(found[1].holes, [5..8, 15..20]);
+    for string in &found {
+        let at = string.range.start as usize;
+        assert_eq!(string.sql.len(), string.range.len());
+        assert!(matches!(text.as_bytes()[at - 1], b'\'' | b'"'));
+    }
+    // As a file of the workspace, and each of them where the cursor stands in it.
+    let path = Path::new("/project/query.py");
+    let mut workspace = Workspace::new(Path::new("/project"));
+    workspace.update(path, text);
+    assert_eq!(workspace.sql_strings(path), found);
+    for string in &found {
+        assert_eq!(workspace.sql_at(path, string.range.start).as_ref(), Some(string));
+    }
+    assert_eq!(sql_strings(&"db.execute('SELECT 1')\n".repeat(5_000)).len(), 400);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -87,6 +122,10 @@ proptest! {
         let text = format!("db.execute(f\"{text}");
         let mut workspace = Workspace::new(Path::new("/project"));
         workspace.update(path, &text);
+        for found in workspace.sql_strings(path) {
+            prop_assert_eq!(found.sql.len(), found.range.len());
+            prop_assert!(found.holes.iter().all(|hole| hole.start <= hole.end && hole.end <= found.sql.len()));
+        }
         if let Some(found) = workspace.sql_at(path, at) {
             prop_assert_eq!(found.sql.len(), (found.range.end - found.range.start) as usize);
             prop_assert!(found.range.start <= at && at <= found.range.end);

@@ -10,3 +10,4 @@ mod project;
 mod resolution;
 mod sample;
 mod scanning;
+mod search;

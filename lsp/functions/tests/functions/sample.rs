@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use flockscope_functions::{Observed, Traced};
+use flockscope_functions::{Matches, Observed, Traced, Workspace};
 use serde::Deserialize;
 
 use crate::project::{Project, data, place, whose};
@@ -33,13 +33,20 @@ fn expected() -> Expected {
     serde_json::from_str(&text).expect("its form")
 }
 
+/// All operations of the sample, and whose they are.
+fn matched(workspace: &Workspace) -> (Vec<Observed>, Matches) {
+    let operations = expected().operations.into_iter();
+    let observed: Vec<Observed> = operations.map(|operation| operation.observed).collect();
+    let matches = workspace.match_operations(&observed);
+    (observed, matches)
+}
+
 #[test]
 fn every_operation_of_the_sample_is_the_functions_that_python_says() {
     let project = Project::helpdesk();
     let workspace = project.workspace();
+    let (_, matches) = matched(&workspace);
     let operations = expected().operations;
-    let observed: Vec<Observed> = operations.iter().map(|operation| operation.observed.clone()).collect();
-    let matches = workspace.match_operations(&observed);
     let mut resolved = 0;
     for operation in operations
         .iter()
@@ -65,12 +72,7 @@ fn every_operation_of_the_sample_is_the_functions_that_python_says() {
 fn names_that_the_program_writes_are_found_where_they_are_written() {
     let project = Project::helpdesk();
     let workspace = project.workspace();
-    let observed: Vec<Observed> = expected()
-        .operations
-        .into_iter()
-        .map(|operation| operation.observed)
-        .collect();
-    let matches = workspace.match_operations(&observed);
+    let (observed, matches) = matched(&workspace);
     let named = |name: &str| {
         observed
             .iter()
@@ -115,12 +117,7 @@ fn traced_are_the_functions_that_python_finds_wrapped() {
 fn a_base_class_gathers_the_operations_of_every_subclass() {
     let project = Project::helpdesk();
     let workspace = project.workspace();
-    let observed: Vec<Observed> = expected()
-        .operations
-        .into_iter()
-        .map(|operation| operation.observed)
-        .collect();
-    let matches = workspace.match_operations(&observed);
+    let (observed, matches) = matched(&workspace);
     let components = project.path(".venv/lib/python3.11/site-packages/flock/components.py");
     let functions = workspace.functions(&components);
     let method = functions
