@@ -6,3 +6,4 @@ mod functions;
 mod project;
 mod settings;
 mod sql;
+mod transport;
