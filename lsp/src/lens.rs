@@ -146,6 +146,9 @@ pub(crate) fn titles(facts: &Facts<'_>, template: &Template) -> Vec<String> {
 /// What stands above a function that is traced, and whose spans were not seen.
 pub(crate) const NEVER: &str = "traced, never seen";
 
+/// The same before it is known whether any were.
+pub(crate) const TRACED: &str = "traced";
+
 /// Whether a function gets a line at all: its calls are spans, or spans say that they are its calls.
 pub(crate) fn is_wanted(function: &Function<'_>, figures: Option<&FunctionFigures<'_>>) -> bool {
     figures.is_some()

@@ -27,6 +27,9 @@ const REST: u32 = 9;
 /// The same of what reads a large store whole: it takes all processors.
 const LONG_REST: u32 = 29;
 
+/// What is recent rests no longer, also when the machine has much else to do: a lens is to follow within half a second.
+const MOST_RECENT_REST: Duration = Duration::from_millis(200);
+
 /// A store is small if its functions are read within this time. Then they are read whole whenever spans come.
 const QUICK: Duration = Duration::from_millis(30);
 
@@ -266,11 +269,11 @@ impl Readings {
             Ok(found) => {
                 plan.failures = 0;
                 let rest = match topic {
-                    Topic::Recent => REST,
-                    _ if took < QUICK => REST,
-                    _ => LONG_REST,
+                    Topic::Recent => (took * REST).min(MOST_RECENT_REST),
+                    _ if took < QUICK => took * REST,
+                    _ => took * LONG_REST,
                 };
-                plan.not_before = Instant::now() + (took * rest).max(topic.pause());
+                plan.not_before = Instant::now() + rest.max(topic.pause());
                 match found {
                     Found::Whole(whole) => self.take_whole(whole, took),
                     Found::Recent(since, rows) => self.take_recent(since, rows, took),

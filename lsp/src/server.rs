@@ -61,6 +61,8 @@ pub(crate) struct Server {
     pub(crate) documents: Documents,
     pub(crate) workspace: Workspace,
     pub(crate) figures: Arc<Figures>,
+    /// Whether the traces were asked, or looked for in vain.
+    pub(crate) has_figures: bool,
     pub(crate) matches: Matches,
     pub(crate) edges: Arc<Edges>,
     pub(crate) details: Arc<Details>,
@@ -110,6 +112,7 @@ impl Server {
             documents: Documents::default(),
             workspace: Workspace::default(),
             figures: Arc::default(),
+            has_figures: false,
             matches: Matches::default(),
             edges: Arc::default(),
             details: Arc::default(),
@@ -304,6 +307,7 @@ impl Server {
             Read::Functions(figures) => {
                 self.is_unmatched |= !figures.match_as(&self.figures);
                 self.figures = figures;
+                self.has_figures = true;
                 self.refresh();
                 self.check_code();
             }

@@ -244,7 +244,7 @@ fn a_file_of_fifty_thousand_lines_is_edited_in_its_middle() {
     let expected: Vec<u64> = (0..classes as u64)
         .flat_map(|class| [10 * class + 5, 10 * class + 8])
         .collect();
-    assert_eq!(lines(&mut client), expected);
+    assert!(lines(&mut client) == expected, "not every method has its lens");
 
     // Typed letter by letter, with the lenses asked for after some of them.
     let middle = 10 * (classes as u64 / 2) + 5;
@@ -272,7 +272,7 @@ fn a_file_of_fifty_thousand_lines_is_edited_in_its_middle() {
         .map(|line| if *line >= middle { line + 3 } else { *line })
         .collect();
     moved.insert(classes, middle);
-    assert_eq!(lines(&mut client), moved);
+    assert!(lines(&mut client) == moved, "not every lens moved with its method");
     assert_eq!(client.end(), Some(0));
 }
 
