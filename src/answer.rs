@@ -1,48 +1,18 @@
-//! The answer to a user's SQL as text, CSV, JSON and HTML.
+//! The answer to a user's SQL as JSON.
 
 use std::sync::Arc;
 
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_json::writer::LineDelimited;
 use arrow_json::{LineDelimitedWriter, WriterBuilder};
+use flockscope_client::{column_names, column_texts};
 use flockscope_store::Answer;
 use flockscope_store::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use flockscope_store::arrow::datatypes::{Field, Schema};
 use flockscope_store::arrow::error::ArrowError;
 
-/// Names of the columns. Of several with one name the later ones get a number: `n`, `n_2`.
-pub(crate) fn names(answer: &Answer) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for field in answer.schema.fields() {
-        let mut name = field.name().clone();
-        let mut number = 2;
-        while names.contains(&name) {
-            name = format!("{}_{number}", field.name());
-            number += 1;
-        }
-        names.push(name);
-    }
-    names
-}
-
-/// Values as text, `None` for NULL.
-pub(crate) fn texts(answer: &Answer) -> Result<Vec<Vec<Option<String>>>, ArrowError> {
-    let mut rows = Vec::with_capacity(answer.row_count());
-    for batch in &answer.batches {
-        let columns = batch
-            .columns()
-            .iter()
-            .map(column_texts)
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
-        rows.extend((0..batch.num_rows()).map(|_| columns.iter_mut().map(|column| column.next().flatten()).collect()));
-    }
-    Ok(rows)
-}
-
 /// One array of objects, an object a line.
 pub(crate) fn json(answer: &Answer) -> Result<String, ArrowError> {
-    let names = names(answer);
+    let names = column_names(answer);
     let mut lines = Vec::new();
     let mut writer: LineDelimitedWriter<_> = WriterBuilder::new()
         .with_explicit_nulls(true)
@@ -75,18 +45,4 @@ fn json_column(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         return Ok(column.clone());
     }
     Ok(Arc::new(StringArray::from(column_texts(column)?)))
-}
-
-fn column_texts(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError> {
-    let options = FormatOptions::default().with_display_error(true);
-    let formatter = ArrayFormatter::try_new(column, &options)?;
-    (0..column.len())
-        .map(|row| {
-            if column.is_null(row) {
-                Ok(None)
-            } else {
-                formatter.value(row).try_to_string().map(Some)
-            }
-        })
-        .collect()
 }

@@ -8,10 +8,11 @@ use flockscope_client::{ClientError, Connection};
 use flockscope_model::rows::FunctionRow;
 use flockscope_sql::Catalog;
 use flockscope_sql::catalog::{AttributeKey, Carrier, Contents, Operation, Profile, Trace, Value};
+use flockscope_store::SPAN_COLUMNS;
 use serde::Deserialize;
 
 /// Newest spans whose keys are listed, and those whose values and carriers are.
-const SPANS_FOR_KEYS: u32 = 20_000;
+pub(crate) const SPANS_FOR_KEYS: u32 = 20_000;
 const SPANS_FOR_VALUES: u32 = 2_000;
 
 /// Most values of a key or column, and the longest that is offered.
@@ -21,22 +22,28 @@ const LONGEST_VALUE: usize = 60;
 /// Newest traces that are offered.
 const MOST_TRACES: u64 = 30;
 
-/// Columns whose values are offered.
-const COLUMNS: [&str; 13] = [
-    "service",
-    "operation",
-    "name",
-    "kind",
-    "status_code",
-    "service_name",
-    "service_version",
-    "agent",
-    "module",
-    "class",
-    "function",
-    "exception_type",
-    "gen_ai_model",
-];
+/// Columns whose values are times, in nanoseconds.
+const TIMES: [&str; 2] = ["start_time", "end_time"];
+
+/// Columns whose values say nothing by themselves.
+const IDS: [&str; 3] = ["trace_id", "span_id", "parent_id"];
+
+/// The columns of `spans` that are no JSON, with their types.
+fn typed_columns() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SPAN_COLUMNS
+        .iter()
+        .copied()
+        .filter(|(_, data_type)| *data_type != "JSON")
+}
+
+/// Those whose most frequent values are listed.
+fn listed_columns() -> impl Iterator<Item = &'static str> {
+    typed_columns()
+        .filter(|(name, data_type)| {
+            matches!(*data_type, "VARCHAR" | "INTEGER" | "BIGINT") && !TIMES.contains(name) && !IDS.contains(name)
+        })
+        .map(|(name, _)| name)
+}
 
 /// A key of a JSON column.
 #[derive(Debug, Deserialize)]
@@ -66,13 +73,15 @@ struct ValueRow {
     spans: i64,
 }
 
-/// Share and number of the values of a column.
+/// Share, number and range of the values of a column.
 #[derive(Debug, Deserialize)]
 struct ColumnRow {
     name: String,
     rows: i64,
     nulls: i64,
     distinct_values: i64,
+    smallest: Option<String>,
+    largest: Option<String>,
 }
 
 /// Asks the store. `functions` is the answer of the analysis of that name, which the caller has.
@@ -179,8 +188,8 @@ fn profile(name: &str, columns: &[ColumnRow], values: &[ValueRow]) -> Option<Pro
                 count: row.spans.max(0).cast_unsigned(),
             })
             .collect(),
-        min: None,
-        max: None,
+        min: column.smallest.clone(),
+        max: column.largest.clone(),
     })
 }
 
@@ -227,29 +236,51 @@ fn values_call() -> Call<ValueRow> {
     ))
 }
 
+/// One pass over the spans, whatever the number of columns.
 fn columns_call() -> Call<ColumnRow> {
-    let parts = COLUMNS.map(|name| {
-        format!(
-            "SELECT '{name}' AS name, count(*) AS rows, count(*) - count({name}) AS nulls,
-               count(DISTINCT {name}) AS distinct_values FROM newest"
-        )
-    });
+    let parts: Vec<String> = typed_columns()
+        .map(|(name, data_type)| {
+            let bound = |which: &str| match data_type {
+                "VARCHAR" => "NULL::VARCHAR".to_owned(),
+                _ if TIMES.contains(&name) => format!(
+                    "{which}({name}) || ' (' || strftime(make_timestamp_ns({which}({name})), '%Y-%m-%d %H:%M:%S') || ' UTC)'"
+                ),
+                "DOUBLE" => format!("round({which}({name}), 6)::VARCHAR"),
+                _ => format!("{which}({name})::VARCHAR"),
+            };
+            format!(
+                "{{'name': '{name}', 'rows': count(*), 'nulls': count(*) - count({name}),
+                   'distinct_values': count(DISTINCT {name}), 'smallest': {}, 'largest': {}}}",
+                bound("min"),
+                bound("max")
+            )
+        })
+        .collect();
     Call::own(format!(
-        "WITH {} {}",
-        newest(&COLUMNS.join(", "), SPANS_FOR_KEYS),
-        parts.join(" UNION ALL ")
+        "WITH {}, found AS (SELECT unnest([{}]) AS c FROM newest)
+         SELECT c.name AS name, c.rows AS rows, c.nulls AS nulls, c.distinct_values AS distinct_values,
+           c.smallest AS smallest, c.largest AS largest FROM found",
+        newest(&names(typed_columns().map(|(name, _)| name)), SPANS_FOR_KEYS),
+        parts.join(", ")
     ))
 }
 
 fn column_values_call() -> Call<ValueRow> {
-    let parts = COLUMNS.map(|name| format!("SELECT '{name}' AS place, {name} AS text FROM newest"));
+    let parts: Vec<String> = listed_columns()
+        .map(|name| format!("{{'place': '{name}', 'text': {name}::VARCHAR}}"))
+        .collect();
     Call::own(format!(
-        "WITH {}, found AS ({})
+        "WITH {}, cells AS (SELECT unnest([{}]) AS c FROM newest),
+         found AS (SELECT c.place AS place, c.text AS text FROM cells)
          SELECT place, '' AS key, text, count(*) AS spans FROM found WHERE length(text) BETWEEN 1 AND {LONGEST_VALUE}
          GROUP BY place, text
          QUALIFY row_number() OVER (PARTITION BY place ORDER BY count(*) DESC, text) <= {MOST_VALUES}
          ORDER BY place, spans DESC, text",
-        newest(&COLUMNS.join(", "), SPANS_FOR_KEYS),
-        parts.join(" UNION ALL ")
+        newest(&names(listed_columns()), SPANS_FOR_KEYS),
+        parts.join(", ")
     ))
+}
+
+fn names(columns: impl Iterator<Item = &'static str>) -> String {
+    columns.collect::<Vec<_>>().join(", ")
 }

@@ -57,7 +57,7 @@ struct ChangeRow {
 
 #[derive(Debug, Deserialize)]
 struct VersionRow {
-    service_version: String,
+    version: String,
 }
 
 impl Changes {
@@ -98,27 +98,27 @@ pub(crate) async fn read(connection: &Connection, comparison: Comparison) -> Res
     }
     // Each service has versions of its own.
     let versions = Call::<VersionRow>::own(format!(
-        "{VERSIONS} SELECT service_version FROM versions WHERE age = 2 ORDER BY latest DESC"
+        "{VERSIONS} SELECT version FROM versions WHERE age = 2 ORDER BY latest DESC"
     ));
     match connection.ask(&versions).await?.as_slice() {
         [] if comparison == Comparison::Auto => windows(connection, DAY).await,
         [] => Ok(Changes::default()),
-        [only] => by_version(connection, format!("version {}", only.service_version)).await,
+        [only] => by_version(connection, format!("version {}", only.version)).await,
         _ => by_version(connection, "the version before".into()).await,
     }
 }
 
 /// The versions of each service that ran last, with 1 for the latest. A version that came back counts by its last span.
 const VERSIONS: &str = "WITH versions AS (
-   SELECT service_name, service_version, max(start_time) AS latest,
-          row_number() OVER (PARTITION BY service_name ORDER BY max(start_time) DESC, service_version) AS age
-   FROM spans WHERE service_version IS NOT NULL GROUP BY service_name, service_version
+   SELECT coalesce(service_name, '') AS program, service_version AS version, max(start_time) AS latest,
+          row_number() OVER (PARTITION BY program ORDER BY max(start_time) DESC, version) AS age
+   FROM spans WHERE service_version IS NOT NULL GROUP BY program, version
    QUALIFY age <= 2)";
 
 async fn by_version(connection: &Connection, before: String) -> Result<Changes, ClientError> {
     let call = changes_call(
         &format!("{VERSIONS},"),
-        "spans JOIN versions USING (service_name, service_version)",
+        "spans JOIN versions ON program = coalesce(service_name, '') AND version = service_version",
         "age = 1",
     );
     collected(connection, &call, before).await

@@ -53,6 +53,9 @@ impl Server {
 
     pub(crate) fn lenses(&mut self, params: &CodeLensParams) -> Vec<CodeLens> {
         let url = &params.text_document.uri;
+        if let Some(lenses) = self.sql_lenses(url) {
+            return lenses;
+        }
         let Some(path) = self.up_to_date(url) else {
             return Vec::new();
         };
@@ -92,10 +95,8 @@ impl Server {
         let function: FunctionId = serde_json::from_str(&data.function).map_err(foreign)?;
         let command = match self.figures.of(function, &self.matches) {
             Some(figures) => {
-                let change = match figures.rows.as_slice() {
-                    [row] => self.changes.of(&Key::from(*row)),
-                    _ => None,
-                };
+                let mut changes = figures.rows.iter().filter_map(|row| self.changes.of(&Key::from(*row)));
+                let change = changes.next().filter(|_| changes.next().is_none());
                 let facts = Facts {
                     figures: &figures,
                     change: change.map(|change| (change, self.changes.before.as_str())),

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::reproduction::{self, Recorded, Subject};
 use crate::server::Server;
+use crate::sql_commands::{EXPLAIN, RUN};
 
 /// Shows a trace as a tree of text. Its argument is the trace's id.
 pub(crate) const OPEN_TRACE: &str = "flockscope.openTrace";
@@ -47,7 +48,7 @@ struct Made {
 impl Server {
     /// The commands that this server carries out, without those that the editor does itself.
     pub(crate) fn commands(&self) -> Vec<String> {
-        let own = [OPEN_TRACE, OPEN_QUERY, REPRODUCE].map(str::to_owned);
+        let own = [OPEN_TRACE, OPEN_QUERY, REPRODUCE, RUN, EXPLAIN].map(str::to_owned);
         let is_ours = |command: &String| !self.preferences.client_commands.contains(command);
         own.into_iter().filter(is_ours).collect()
     }

@@ -183,11 +183,11 @@ fn samples_call(figures: &Figures) -> Option<Call<SampleRow>> {
            SELECT {KEY_COLUMNS}, start_time, span_id, attributes FROM spans
            WHERE start_time >= {earliest} AND span_id IN ({})),
          pairs AS (
-           SELECT {KEY_COLUMNS}, start_time, span_id, e.key AS name, left(e.value->>'$', {LONGEST_VALUE}) AS text
+           SELECT {KEY_COLUMNS}, start_time, span_id, e.key AS attribute, left(e.value->>'$', {LONGEST_VALUE}) AS value
            FROM found, json_each(attributes) e
            WHERE e.key LIKE 'input.%' OR e.key LIKE 'output.%')
-         SELECT {KEY} AS key, list(name ORDER BY name)[1:{MOST_VALUES}] AS names,
-                list(coalesce(text, 'null') ORDER BY name)[1:{MOST_VALUES}] AS texts
+         SELECT {KEY} AS key, list(attribute ORDER BY attribute)[1:{MOST_VALUES}] AS names,
+                list(coalesce(value, 'null') ORDER BY attribute)[1:{MOST_VALUES}] AS texts
          FROM pairs
          GROUP BY start_time, span_id, {KEY_COLUMNS}
          QUALIFY row_number() OVER (PARTITION BY {KEY_COLUMNS} ORDER BY start_time DESC, span_id DESC) = 1",

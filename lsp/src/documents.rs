@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use async_lsp::lsp_types::{TextDocumentContentChangeEvent, Url};
+use flockscope_functions::{SqlString, sql_strings};
 use line_index::LineIndex;
 
 use crate::positions::{Encoding, offset};
@@ -38,9 +39,20 @@ pub(crate) struct Document {
     pub(crate) text: String,
     pub(crate) lines: LineIndex,
     pub(crate) kind: Kind,
+    /// Whether it is a cell of a notebook.
+    pub(crate) is_cell: bool,
+    pub(crate) is_python: bool,
     /// Whether it changed since the workspace was told.
     pub(crate) is_new: bool,
+    /// The SQL in the strings of a cell, once somebody asked for it.
+    strings: Option<Vec<SqlString>>,
 }
+
+/// How editors name the cells of notebooks that they open as texts.
+const CELL: &str = "vscode-notebook-cell";
+
+/// The first line of a cell that is SQL from the next line on.
+const SQL_MAGIC: &str = "%%sql";
 
 impl Document {
     fn new(url: &Url, language: &str, text: String) -> Self {
@@ -48,9 +60,55 @@ impl Document {
             path: url.to_file_path().ok(),
             lines: LineIndex::new(&text),
             kind: Kind::of(url, language),
+            is_cell: false,
+            is_python: language.eq_ignore_ascii_case("python") || url.path().ends_with(".py"),
             text,
             is_new: true,
+            strings: None,
         }
+    }
+
+    fn cell(language: &str, text: String) -> Self {
+        let is_sql = language.eq_ignore_ascii_case("sql");
+        Self {
+            path: None,
+            lines: LineIndex::new(&text),
+            kind: if is_sql { Kind::Sql } else { Kind::Code },
+            is_cell: true,
+            is_python: language.eq_ignore_ascii_case("python"),
+            text,
+            is_new: true,
+            strings: None,
+        }
+    }
+
+    /// Where the SQL begins that the text is from there on to its end. A cell whose first line is another command than
+    /// `%%sql`, such as `%timeline` of the kernel, is none.
+    pub(crate) fn sql_start(&self) -> Option<usize> {
+        let whole = (self.kind == Kind::Sql).then_some(0);
+        if !self.is_cell {
+            return whole;
+        }
+        let first = self.text.find(|letter: char| !letter.is_whitespace())?;
+        let rest = self.text.get(first..)?;
+        let line = rest.lines().next().unwrap_or_default();
+        if line
+            .split_whitespace()
+            .next()
+            .is_some_and(|word| word.eq_ignore_ascii_case(SQL_MAGIC))
+        {
+            return rest.find('\n').map(|end| first + end + 1);
+        }
+        if line.starts_with('%') { None } else { whole }
+    }
+
+    /// The SQL in the strings of a cell that is Python.
+    pub(crate) fn cell_strings(&mut self) -> &[SqlString] {
+        if !self.is_cell || !self.is_python || self.sql_start().is_some() {
+            return &[];
+        }
+        let text = &self.text;
+        self.strings.get_or_insert_with(|| sql_strings(text))
     }
 
     fn change(&mut self, changes: Vec<TextDocumentContentChangeEvent>, encoding: Encoding) {
@@ -66,6 +124,7 @@ impl Document {
             self.lines = LineIndex::new(&self.text);
         }
         self.is_new = true;
+        self.strings = None;
     }
 }
 
@@ -75,8 +134,16 @@ pub(crate) struct Documents(HashMap<Url, Document>);
 
 impl Documents {
     pub(crate) fn open(&mut self, url: Url, language: &str, text: String) {
+        if url.scheme() == CELL {
+            self.open_cell(url, language, text);
+            return;
+        }
         let document = Document::new(&url, language, text);
         self.0.insert(url, document);
+    }
+
+    pub(crate) fn open_cell(&mut self, url: Url, language: &str, text: String) {
+        self.0.insert(url, Document::cell(language, text));
     }
 
     pub(crate) fn change(&mut self, url: &Url, changes: Vec<TextDocumentContentChangeEvent>, encoding: Encoding) {
@@ -124,6 +191,47 @@ mod tests {
         };
         documents.change(&url, vec![change], Encoding::Utf16);
         documents.get(&url).expect("open").text.clone()
+    }
+
+    #[test]
+    fn a_cell_is_sql_from_where_its_command_ends() {
+        let start = |language: &str, text: &str| {
+            let url = Url::parse("vscode-notebook-cell:/project/a.ipynb#W1").expect("an address");
+            let mut documents = Documents::default();
+            documents.open(url.clone(), language, text.into());
+            documents.get(&url).expect("open").sql_start()
+        };
+        assert_eq!(start("sql", "SELECT 1"), Some(0));
+        assert_eq!(start("sql", "%timeline abc\nSELECT 1"), None);
+        assert_eq!(start("sql", "\n%%sql\nSELECT 1"), Some(7));
+        assert_eq!(start("python", "%%sql --with a\r\nSELECT 1"), Some(16));
+        assert_eq!(start("python", "%%sql"), None);
+        assert_eq!(start("python", "%%sqlite\nSELECT 1"), None);
+        assert_eq!(start("python", "x = 1"), None);
+        assert_eq!(start("markdown", "SELECT 1"), None);
+    }
+
+    #[test]
+    fn strings_of_a_cell_are_those_of_its_text_now() {
+        let url = Url::parse("vscode-notebook-cell:/project/a.ipynb#W1").expect("an address");
+        let mut documents = Documents::default();
+        documents.open(url.clone(), "python", "db.execute('FROM a')".into());
+        let sql = |documents: &mut Documents| -> Vec<String> {
+            let document = documents.get_mut(&url).expect("open");
+            document
+                .cell_strings()
+                .iter()
+                .map(|string| string.sql.clone())
+                .collect()
+        };
+        assert_eq!(sql(&mut documents), ["FROM a"]);
+        let change = TextDocumentContentChangeEvent {
+            range: None,
+            range_length: None,
+            text: "%%sql\ndb.execute('FROM a')".into(),
+        };
+        documents.change(&url, vec![change], Encoding::Utf16);
+        assert!(sql(&mut documents).is_empty());
     }
 
     #[test]

@@ -107,12 +107,14 @@ pub(crate) fn markdown(
     if let Some(row) = figures.last_error
         && let Some(time) = row.last_error_time
     {
+        let what = match (&row.last_error_type, &row.last_error_message) {
+            (Some(kind), Some(message)) => format!("**{}** {}", escaped(kind), escaped(message)),
+            (Some(kind), None) => format!("**{}**", escaped(kind)),
+            (None, Some(message)) => escaped(message),
+            (None, None) => "without words".to_owned(),
+        };
         out += &format!(
-            "- latest error: {}{}, {}, trace {}\n",
-            row.last_error_type
-                .as_ref()
-                .map_or_else(String::new, |kind| format!("**{}** ", escaped(kind))),
-            escaped(row.last_error_message.as_deref().unwrap_or_default()),
+            "- latest error: {what}, {}, trace {}\n",
             words::ago(time, now),
             code(row.last_error_trace_id.as_deref().unwrap_or_default()),
         );

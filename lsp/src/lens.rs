@@ -64,7 +64,8 @@ impl<'de> Deserialize<'de> for Template {
 /// What is known of a function now, for its line.
 pub(crate) struct Facts<'a> {
     pub(crate) figures: &'a FunctionFigures<'a>,
-    /// Its figures now and before, and what before is. Of one row alone: percentiles of several can't be compared.
+    /// Its figures now and before, and what before is. None where several classes have some: of percentiles there is no
+    /// sum.
     pub(crate) change: Option<(&'a Change, &'a str)>,
     /// Nanoseconds since the epoch.
     pub(crate) now: i64,

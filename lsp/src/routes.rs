@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use async_lsp::ClientSocket;
 use async_lsp::lsp_types::notification::{
     DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
     DidSaveTextDocument, Initialized, SetTrace,
@@ -10,26 +9,35 @@ use async_lsp::lsp_types::notification::{
 use async_lsp::lsp_types::request::{
     CallHierarchyIncomingCalls, CallHierarchyOutgoingCalls, CallHierarchyPrepare, CodeActionRequest, CodeLensRequest,
     CodeLensResolve, Completion, DocumentSymbolRequest, ExecuteCommand, FoldingRangeRequest, Formatting,
-    GotoDefinition, HoverRequest, Initialize, InlayHintRequest, References, Rename, SemanticTokensFullRequest,
-    Shutdown, SignatureHelpRequest, WorkspaceSymbolRequest,
+    GotoDefinition, HoverRequest, InlayHintRequest, References, Rename, SemanticTokensFullRequest, Shutdown,
+    SignatureHelpRequest, WorkspaceSymbolRequest,
 };
 use async_lsp::lsp_types::{
     CompletionResponse, DocumentSymbolResponse, GotoDefinitionResponse, SemanticTokensResult, WorkspaceSymbolResponse,
 };
 use async_lsp::router::Router;
+use async_lsp::{ClientSocket, ErrorCode, ResponseError};
 
 use crate::Options;
+use crate::notebooks::{
+    DidChangeNotebook, DidCloseNotebook, DidOpenNotebook, DidSaveNotebook, Initialize, synchronization,
+};
 use crate::readings::Read;
 use crate::server::{Check, FRESH, Loaded, Looked, Server, Tick, now};
-use crate::traces::{Reached, Sign};
+use crate::sql_checks::{AllAnswered, Answered, KeyLookedFor, Reached};
+use crate::sql_commands::{EXPLAIN, RUN};
+use crate::traces::Sign;
 
 /// All handlers around the state.
 pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
     let mut router = Router::new(Server::new(client, options));
     router
         .request::<Initialize, _>(|server, params| {
-            let answer = server.initialize(params);
-            async move { Ok(answer) }
+            let answer = serde_json::to_value(server.initialize(params)).map(|mut answer| {
+                answer["capabilities"]["notebookDocumentSync"] = synchronization();
+                answer
+            });
+            async move { answer.map_err(|error| ResponseError::new(ErrorCode::INTERNAL_ERROR, error)) }
         })
         .request::<Shutdown, _>(|_, ()| async move { Ok(()) })
         .request::<CodeLensRequest, _>(|server, params| {
@@ -73,9 +81,9 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .request::<CodeActionRequest, _>(|server, params| {
             let url = &params.text_document.uri;
-            let actions = server
-                .sql(url, |sql| sql.actions(url, params.range))
-                .or_else(|| server.function_actions(url, params.range.start));
+            let mut actions = server.sql_actions(url, params.range).unwrap_or_default();
+            actions.extend(server.function_actions(url, params.range.start).unwrap_or_default());
+            let actions = Some(actions);
             async move { Ok(actions) }
         })
         .request::<DocumentSymbolRequest, _>(|server, params| {
@@ -120,10 +128,17 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             async move { Ok(hints) }
         })
         .request::<ExecuteCommand, _>(|server, params| {
+            let is_query = [RUN, EXPLAIN].contains(&params.command.as_str());
+            let query = is_query.then(|| server.run_command(params.clone()));
             let work = server.work(&params);
             async move {
-                let (work, desk) = work?;
-                desk.carry_out(work).await
+                match query {
+                    Some(query) => query.await,
+                    None => {
+                        let (work, desk) = work?;
+                        desk.carry_out(work).await
+                    }
+                }
             }
         })
         .request::<Rename, _>(|server, params| {
@@ -137,7 +152,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             async move { Ok(edits) }
         })
         .request::<SemanticTokensFullRequest, _>(|server, params| {
-            let tokens = server.sql(&params.text_document.uri, |sql| sql.tokens());
+            let tokens = server.sql_tokens(&params.text_document.uri);
             async move { Ok(tokens.map(SemanticTokensResult::Tokens)) }
         })
         .notification::<Initialized>(|server, _| {
@@ -163,7 +178,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .notification::<DidCloseTextDocument>(|server, params| {
             let url = params.text_document.uri;
             let closed = server.documents.close(&url);
-            server.publish(url, Vec::new());
+            server.forget_checks(&url);
             if let Some(path) = closed.and_then(|document| document.path) {
                 server.workspace.close(&path);
                 server.look_soon();
@@ -178,9 +193,23 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server.look_soon();
             ControlFlow::Continue(())
         })
+        .notification::<DidOpenNotebook>(|server, params| {
+            server.open_notebook(params);
+            ControlFlow::Continue(())
+        })
+        .notification::<DidChangeNotebook>(|server, params| {
+            server.change_notebook(params);
+            ControlFlow::Continue(())
+        })
+        .notification::<DidCloseNotebook>(|server, params| {
+            server.close_notebook(params);
+            ControlFlow::Continue(())
+        })
+        .notification::<DidSaveNotebook>(|_, _| ControlFlow::Continue(()))
         .notification::<DidChangeConfiguration>(|server, params| {
             server.prefer(&params.settings);
             server.refresh();
+            server.check_code();
             ControlFlow::Continue(())
         })
         .notification::<SetTrace>(|_, _| ControlFlow::Continue(()))
@@ -196,16 +225,28 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server.take_look(scan);
             ControlFlow::Continue(())
         })
-        .event::<Reached>(|server, Reached(connection)| {
-            server.connection = Some(connection);
-            ControlFlow::Continue(())
-        })
         .event::<Read>(|server, read| {
             server.take(read);
             ControlFlow::Continue(())
         })
         .event::<Check>(|server, Check(url)| {
             server.check(&url);
+            ControlFlow::Continue(())
+        })
+        .event::<Reached>(|server, Reached(connection)| {
+            server.reach(connection);
+            ControlFlow::Continue(())
+        })
+        .event::<Answered>(|server, answered| {
+            server.take_answer(answered);
+            ControlFlow::Continue(())
+        })
+        .event::<KeyLookedFor>(|server, looked| {
+            server.take_key(looked);
+            ControlFlow::Continue(())
+        })
+        .event::<AllAnswered>(|server, AllAnswered(url)| {
+            server.tell_mistakes(&url);
             ControlFlow::Continue(())
         })
         .event::<Tick>(|server, _| {

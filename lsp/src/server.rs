@@ -13,7 +13,7 @@ use async_lsp::lsp_types::{
     CallHierarchyServerCapability, CodeActionProviderCapability, CodeLensOptions, CompletionOptions, Diagnostic,
     DidChangeWatchedFilesRegistrationOptions, ExecuteCommandOptions, FileSystemWatcher, FoldingRangeProviderCapability,
     GlobPattern, HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf,
-    Position, PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
+    PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
     SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, ShowMessageParams,
     SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
     TextDocumentSyncSaveOptions, Url,
@@ -31,11 +31,13 @@ use crate::changes::{Changes, Comparison};
 use crate::details::Details;
 use crate::documents::{Documents, Kind};
 use crate::figures::Figures;
-use crate::positions::{Encoding, offset};
+use crate::notebooks::Notebooks;
+use crate::positions::Encoding;
 use crate::preferences::Preferences;
 use crate::readings::Read;
 use crate::settings::SettingsText;
 use crate::sql::{Sql, TOKEN_TYPES};
+use crate::sql_checks::{Checked, Key, Older};
 use crate::traces;
 
 /// How often times such as `3 s ago` are shown anew, while the latest span is no older than an hour.
@@ -72,9 +74,16 @@ pub(crate) struct Server {
     pub(crate) preferences: Preferences,
     /// Tells what to compare.
     comparisons: watch::Sender<Comparison>,
-    /// The way to the traces, once it is found.
-    pub(crate) connection: Option<Connection>,
     pub(crate) has_snippets: bool,
+    /// Whether the editor shows the results of queries itself.
+    pub(crate) shows_results: bool,
+    /// The traces, while they can be asked. No handler waits for them.
+    pub(crate) connection: Option<Connection>,
+    /// What DuckDB said about queries.
+    pub(crate) sql_checks: HashMap<Url, Checked>,
+    /// Keys that none of the newest spans has, once the others were asked for them.
+    pub(crate) older_keys: HashMap<Key, Older>,
+    pub(crate) notebooks: Notebooks,
     /// Texts that are to be checked soon.
     pub(crate) checks: HashMap<Url, AbortHandle>,
     /// What was said to be wrong with texts.
@@ -109,6 +118,11 @@ impl Server {
             can_show: false,
             can_refresh_hints: false,
             has_snippets: false,
+            shows_results: false,
+            connection: None,
+            sql_checks: HashMap::new(),
+            older_keys: HashMap::new(),
+            notebooks: Notebooks::new(),
             documents: Documents::default(),
             workspace: Workspace::default(),
             figures: Arc::default(),
@@ -119,7 +133,6 @@ impl Server {
             changes: Arc::default(),
             preferences: Preferences::default(),
             comparisons: watch::Sender::default(),
-            connection: None,
             catalog: Catalog::builtin(),
             checks: HashMap::new(),
             published: HashMap::new(),
@@ -138,6 +151,8 @@ impl Server {
             .or_else(|| std::env::current_dir().ok())
             .unwrap_or_default();
         let capabilities = params.capabilities;
+        let own = capabilities.experimental.unwrap_or_default();
+        self.shows_results = own["flockscope"]["sqlResults"] == true;
         let general = capabilities.general.unwrap_or_default();
         self.encoding = Encoding::of(&general.position_encodings.unwrap_or_default());
         let workspace = capabilities.workspace.unwrap_or_default();
@@ -383,20 +398,9 @@ impl Server {
 
     /// Asks the SQL engine about a text; nothing for one that is no SQL.
     pub(crate) fn sql<T>(&self, url: &Url, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
-        let document = self.documents.get(url).filter(|document| document.kind == Kind::Sql)?;
-        Some(ask(&Sql::of_document(&self.catalog, document, self.encoding)))
-    }
-
-    /// Asks the SQL engine about a place: in SQL, or in a string of Python that is SQL.
-    pub(crate) fn sql_at<T>(&mut self, url: &Url, at: Position, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
-        if self.documents.get(url)?.kind != Kind::Code {
-            return self.sql(url, ask);
-        }
-        let path = self.up_to_date(url)?;
         let document = self.documents.get(url)?;
-        let offset = offset(&document.text, &document.lines, at, self.encoding);
-        let string = self.workspace.sql_at(&path, u32::try_from(offset).ok()?)?;
-        Some(ask(&Sql::of_string(&self.catalog, document, self.encoding, &string)))
+        let start = document.sql_start()?;
+        Some(ask(&Sql::of_document(&self.catalog, document, self.encoding, start)))
     }
 
     /// Asks about a text of settings; nothing for any other.
@@ -430,9 +434,9 @@ impl Server {
         }
     }
 
-    /// Checks all texts but source code, as more is known of SQL now.
+    /// Checks all texts, as more is known of SQL now, which source code may hold too.
     pub(crate) fn check_all(&mut self) {
-        self.check_those(|kind| kind != Kind::Code);
+        self.check_those(|_| true);
     }
 
     /// Checks all source code, as more is known of its functions now.
@@ -450,17 +454,32 @@ impl Server {
 
     pub(crate) fn check(&mut self, url: &Url) {
         self.checks.remove(url);
+        self.tell_mistakes(url);
+        self.ask_duckdb(url);
+    }
+
+    /// Tells the editor what is wrong in a text, as far as that is known.
+    pub(crate) fn tell_mistakes(&mut self, url: &Url) {
         let Some(document) = self.documents.get(url) else {
             return;
         };
-        let found = match document.kind {
-            Kind::Sql => self.sql(url, |sql| sql.diagnostics()),
+        let of_kind = match document.kind {
             Kind::Settings(_) => self.settings(url, |settings| settings.diagnostics()),
             Kind::Code => self.code_diagnostics(url),
+            Kind::Sql => None,
         };
-        if let Some(diagnostics) = found {
-            self.publish(url.clone(), diagnostics);
+        let mut diagnostics = self.sql_diagnostics(url).unwrap_or_default();
+        diagnostics.extend(of_kind.unwrap_or_default());
+        self.publish(url.clone(), diagnostics);
+    }
+
+    /// Forgets what is wrong in a text that was closed.
+    pub(crate) fn forget_checks(&mut self, url: &Url) {
+        if let Some(check) = self.checks.remove(url) {
+            check.abort();
         }
+        self.sql_checks.remove(url);
+        self.publish(url.clone(), Vec::new());
     }
 
     /// Says what is wrong with a text, if that is not what was said before.

@@ -3,19 +3,21 @@
 use std::ops::Range as Bytes;
 
 use async_lsp::lsp_types::{
-    CodeAction, CodeActionKind, CodeActionOrCommand, CompletionItem, CompletionItemKind, CompletionList,
+    CodeAction, CodeActionKind, CodeActionOrCommand, CodeLens, CompletionItem, CompletionItemKind, CompletionList,
     CompletionTextEdit, Diagnostic, DiagnosticSeverity, DocumentSymbol, Documentation, FoldingRange, Hover,
     HoverContents, InsertTextFormat, Location, MarkupContent, MarkupKind, NumberOrString, ParameterInformation,
     ParameterLabel, Position, SemanticToken, SemanticTokenType, SemanticTokens, SignatureHelp, SignatureInformation,
     SymbolKind, TextEdit, Url, WorkspaceEdit,
 };
 use flockscope_functions::SqlString;
-use flockscope_sql::{Catalog, HighlightKind, ItemKind, Literal, Severity, Symbol};
+use flockscope_sql::{About, Catalog, Fix, HighlightKind, ItemKind, Literal, Query, Severity, Symbol};
 
 use crate::documents::Document;
 use crate::positions::{Encoding, offset, position, range};
+use crate::sql_checks::{Key, Mistake, Said};
+use crate::sql_commands::query_lenses;
 
-/// A piece of SQL at hand, with what is known: a whole document, or a string of one.
+/// A piece of SQL at hand, with what is known: a document from a byte on, or a string of one.
 pub(crate) struct Sql<'a> {
     catalog: &'a Catalog,
     document: &'a Document,
@@ -41,14 +43,14 @@ pub(crate) const TOKEN_TYPES: [SemanticTokenType; 9] = [
 ];
 
 impl<'a> Sql<'a> {
-    /// The SQL that is a document.
-    pub(crate) fn of_document(catalog: &'a Catalog, document: &'a Document, encoding: Encoding) -> Self {
+    /// The SQL that a document is from a byte on.
+    pub(crate) fn of_document(catalog: &'a Catalog, document: &'a Document, encoding: Encoding, start: usize) -> Self {
         Self {
             catalog,
             document,
             encoding,
-            text: &document.text,
-            start: 0,
+            text: document.text.get(start..).unwrap_or_default(),
+            start,
             string: None,
         }
     }
@@ -156,33 +158,126 @@ impl<'a> Sql<'a> {
         })
     }
 
-    pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {
-        let lints = flockscope_sql::lint(self.catalog, self.text);
-        let diagnostic = |lint: flockscope_sql::Lint| Diagnostic {
-            range: self.range(&lint.range),
-            severity: Some(match lint.severity {
-                Severity::Warning => DiagnosticSeverity::WARNING,
-                Severity::Information => DiagnosticSeverity::INFORMATION,
-            }),
-            code: Some(NumberOrString::String(lint.code.to_owned())),
+    /// The queries that are meant for the traces, so far as can be told. A text of another database has none.
+    pub(crate) fn queries(&self) -> Vec<Query> {
+        if self
+            .string
+            .is_some_and(|string| !string.is_whole || !string.holes.is_empty())
+            || is_filled_in_later(self.text)
+        {
+            return Vec::new();
+        }
+        let mut found = flockscope_sql::queries(self.catalog, self.text);
+        let is_any = |about| found.iter().any(|query| query.about == about);
+        // Of a string there is nothing around that would tell.
+        let is_ours = is_any(About::Traces) || (!is_any(About::Other) && self.string.is_none());
+        found.retain(|query| is_ours && query.about != About::Other);
+        found
+    }
+
+    /// The text of a range.
+    pub(crate) fn text_of(&self, bytes: &Bytes<usize>) -> &'a str {
+        self.text.get(bytes.clone()).unwrap_or_default()
+    }
+
+    /// What DuckDB found, each with the range of its query.
+    fn mistakes<'m>(&self, said: Said<'m>) -> Vec<(Bytes<usize>, &'m Mistake)> {
+        let mut found = Vec::new();
+        for query in self.queries() {
+            let answer = said.of(self.text_of(&query.range));
+            found.extend(
+                answer
+                    .filter(|mistake| !(query.follows_others && mistake.is_missing))
+                    .map(|mistake| (query.range, mistake)),
+            );
+        }
+        found
+    }
+
+    /// The lints of the text; none that is about what an f-string puts in, or that DuckDB has said already.
+    fn lints(&self, mistakes: &[(Bytes<usize>, &Mistake)], said: Said<'_>) -> Vec<flockscope_sql::Lint> {
+        let mut lints = flockscope_sql::lint(self.catalog, self.text);
+        lints.retain(|lint| {
+            !self.is_hole(&lint.range)
+                && !mistakes
+                    .iter()
+                    .any(|(query, mistake)| moved(&mistake.range, query.start) == lint.range)
+        });
+        lints.into_iter().filter_map(|lint| said.confirmed(lint)).collect()
+    }
+
+    /// Keys that the newest spans do not have.
+    pub(crate) fn unknown_keys(&self) -> Vec<Key> {
+        let mut lints = flockscope_sql::lint(self.catalog, self.text);
+        lints.retain(|lint| !self.is_hole(&lint.range));
+        lints.into_iter().filter_map(|lint| lint.unknown_key).collect()
+    }
+
+    /// Whether something that an f-string puts in stands in a range.
+    fn is_hole(&self, bytes: &Bytes<usize>) -> bool {
+        let holes = self.string.map_or(&[] as &[_], |string| &string.holes);
+        holes
+            .iter()
+            .any(|hole| hole.start < bytes.end && bytes.start < hole.end)
+    }
+
+    /// What is wrong: what DuckDB says about queries, as far as it was asked, and what only the traces tell.
+    pub(crate) fn diagnostics(&self, said: Said<'_>) -> Vec<Diagnostic> {
+        let mistakes = self.mistakes(said);
+        let diagnostic = |bytes: &Bytes<usize>, severity, code: &str, message: String| Diagnostic {
+            range: self.range(bytes),
+            severity: Some(severity),
+            code: Some(NumberOrString::String(code.to_owned())),
             source: Some("flockscope".into()),
-            message: lint.message,
+            message,
             ..Diagnostic::default()
         };
-        lints.into_iter().map(diagnostic).collect()
+        let of_duckdb = mistakes.iter().map(|(query, mistake)| {
+            let bytes = moved(&mistake.range, query.start);
+            diagnostic(&bytes, DiagnosticSeverity::ERROR, "duckdb", mistake.message.clone())
+        });
+        let of_traces = self.lints(&mistakes, said).into_iter().map(|lint| {
+            let severity = match lint.severity {
+                Severity::Warning => DiagnosticSeverity::WARNING,
+                Severity::Information => DiagnosticSeverity::INFORMATION,
+            };
+            diagnostic(&lint.range, severity, lint.code, lint.message)
+        });
+        of_duckdb.chain(of_traces).collect()
     }
 
     /// The fixes of what is wrong within a range.
-    pub(crate) fn actions(&self, url: &Url, within: async_lsp::lsp_types::Range) -> Vec<CodeActionOrCommand> {
-        let (start, end) = (self.offset(within.start), self.offset(within.end));
-        let lints = flockscope_sql::lint(self.catalog, self.text);
-        let touched = lints
+    pub(crate) fn actions(
+        &self,
+        url: &Url,
+        within: async_lsp::lsp_types::Range,
+        said: Said<'_>,
+    ) -> Vec<CodeActionOrCommand> {
+        let wanted = |bytes: &Bytes<usize>| {
+            let range = self.range(bytes);
+            range.start <= within.end && within.start <= range.end
+        };
+        let mistakes = self.mistakes(said);
+        let mut fixes: Vec<Fix> = Vec::new();
+        for (query, mistake) in &mistakes {
+            let bytes = moved(&mistake.range, query.start);
+            if wanted(&bytes) {
+                fixes.extend(mistake.candidates.iter().map(|name| Fix {
+                    title: format!("Use {name}"),
+                    range: bytes.clone(),
+                    text: name.clone(),
+                }));
+            }
+        }
+        let touched = self
+            .lints(&mistakes, said)
             .into_iter()
-            .filter(|lint| lint.range.start <= end && start <= lint.range.end);
-        touched
-            .flat_map(|lint| lint.fixes)
+            .filter(|lint| wanted(&lint.range));
+        fixes.extend(touched.flat_map(|lint| lint.fixes));
+        fixes
+            .into_iter()
             .map(|fix| {
-                let edit = TextEdit::new(self.range(&fix.range), fix.text);
+                let edit = TextEdit::new(self.range(&fix.range), self.written(fix.text));
                 CodeActionOrCommand::CodeAction(CodeAction {
                     title: fix.title,
                     kind: Some(CodeActionKind::QUICKFIX),
@@ -191,6 +286,15 @@ impl<'a> Sql<'a> {
                 })
             })
             .collect()
+    }
+
+    /// What stands above each query.
+    pub(crate) fn lenses(&self, url: &Url) -> Vec<CodeLens> {
+        let queries = self.queries();
+        let lenses = queries
+            .iter()
+            .flat_map(|query| query_lenses(url, self.text_of(&query.range), self.range(&query.range)));
+        lenses.collect()
     }
 
     pub(crate) fn symbols(&self) -> Vec<DocumentSymbol> {
@@ -256,37 +360,31 @@ impl<'a> Sql<'a> {
         }
     }
 
-    /// Tokens relative to the one before, none over more than a line.
-    /// <https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#textDocument_semanticTokens>
-    pub(crate) fn tokens(&self) -> SemanticTokens {
-        let mut data = Vec::new();
-        let mut last = Position::default();
+    /// What is coloured, in order: begin, length and kind, none over more than a line.
+    pub(crate) fn tokens(&self) -> Vec<Coloured> {
+        let mut found = Vec::new();
+        let lines = &self.document.lines;
         for (bytes, kind) in flockscope_sql::highlights(self.text) {
+            if self.is_hole(&bytes) {
+                continue;
+            }
             for (start, end) in self.lines_of(&bytes) {
-                let lines = &self.document.lines;
-                let (begin, finish) = (
-                    position(lines, start, self.encoding),
-                    position(lines, end, self.encoding),
-                );
-                let delta_line = begin.line - last.line;
-                let before = if delta_line == 0 { last.character } else { 0 };
-                data.push(SemanticToken {
-                    delta_line,
-                    delta_start: begin.character - before,
+                let begin = position(lines, start, self.encoding);
+                let finish = position(lines, end, self.encoding);
+                found.push(Coloured {
+                    begin,
                     length: finish.character.saturating_sub(begin.character),
-                    token_type: token_type(kind),
-                    token_modifiers_bitset: 0,
+                    kind: token_type(kind),
                 });
-                last = begin;
             }
         }
-        SemanticTokens { result_id: None, data }
+        found
     }
 
     /// The parts of a token on each of its lines.
     fn lines_of(&self, bytes: &Bytes<usize>) -> Vec<(u32, u32)> {
         let mut parts = Vec::new();
-        let mut start = bytes.start;
+        let mut start = self.start + bytes.start;
         for line in self.text.get(bytes.clone()).unwrap_or_default().split_inclusive('\n') {
             let end = start + line.trim_end_matches(['\r', '\n']).len();
             if let (Ok(from), Ok(to)) = (u32::try_from(start), u32::try_from(end))
@@ -298,6 +396,48 @@ impl<'a> Sql<'a> {
         }
         parts
     }
+}
+
+/// A token that the editor colours.
+pub(crate) struct Coloured {
+    begin: Position,
+    length: u32,
+    kind: u32,
+}
+
+/// Tokens relative to the one before.
+/// <https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#textDocument_semanticTokens>
+pub(crate) fn relative(tokens: impl IntoIterator<Item = Coloured>) -> SemanticTokens {
+    let mut data = Vec::new();
+    let mut last = Position::default();
+    for token in tokens {
+        let delta_line = token.begin.line.saturating_sub(last.line);
+        let before = if delta_line == 0 { last.character } else { 0 };
+        data.push(SemanticToken {
+            delta_line,
+            delta_start: token.begin.character.saturating_sub(before),
+            length: token.length,
+            token_type: token.kind,
+            token_modifiers_bitset: 0,
+        });
+        last = token.begin;
+    }
+    SemanticTokens { result_id: None, data }
+}
+
+/// A range that counts from the begin of a query.
+fn moved(bytes: &Bytes<usize>, by: usize) -> Bytes<usize> {
+    bytes.start + by..bytes.end + by
+}
+
+/// Whether a text has places such as `{}` and `{name}`, which SQL does not have.
+fn is_filled_in_later(text: &str) -> bool {
+    text.match_indices('{').any(|(at, _)| {
+        let inner = text.get(at + 1..).unwrap_or_default();
+        inner
+            .find(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+            .is_some_and(|end| inner.get(end..).is_some_and(|rest| rest.starts_with('}')))
+    })
 }
 
 fn markdown(value: String) -> MarkupContent {

@@ -17,12 +17,10 @@ use tokio::time::sleep;
 use crate::Options;
 use crate::changes::Comparison;
 use crate::readings::{Read, Readings};
+use crate::sql_checks::Reached;
 
 /// Pause before traces are looked for again that were not there, or could not be reached.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-
-/// The traces can be asked, for the main loop: what a user wants done goes this way too.
-pub(crate) struct Reached(pub(crate) Connection);
 
 /// Follows the traces of a workspace until the editor is gone.
 pub(crate) async fn follow(
@@ -41,6 +39,10 @@ pub(crate) async fn follow(
             None => Ok(()),
         };
         is_first = false;
+        // A store that is open in this process must be let go of before it is opened again.
+        if client.emit(Reached(None)).is_err() {
+            return;
+        }
         match outcome {
             Err(Ended::Editor) => return,
             Err(Ended::Traces(error)) => {
@@ -96,10 +98,10 @@ async fn follow_located(
         ..ConnectOptions::default()
     };
     let connection = Connection::open(located, connect).await?;
-    let mut events = Box::pin(connection.listen().await?);
-    if client.emit(Reached(connection.clone())).is_err() {
+    if client.emit(Reached(Some(connection.clone()))).is_err() {
         return Err(Ended::Editor);
     }
+    let mut events = Box::pin(connection.listen().await?);
     let mut readings = Readings::new(connection, client.clone(), *comparisons.borrow_and_update());
     loop {
         tokio::select! {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use flockscope_client::{column_names, row_texts};
 use flockscope_render::{csv, html, text};
 use flockscope_store::Limits;
 
@@ -58,8 +59,8 @@ impl Sql {
         })?;
         let output = Output::from(self.output);
         let unwritable = |error| Failure::Failed(format!("the answer can't be written in this form: {error}"));
-        let names = || answer::names(&answer);
-        let texts = || answer::texts(&answer).map_err(unwritable);
+        let names = || column_names(&answer);
+        let texts = || row_texts(&answer).map_err(unwritable);
         match output.format {
             Format::Text => output.write(text::answer(&names(), &texts()?, None, &output.style(context)).as_bytes())?,
             Format::Json => output.write(answer::json(&answer).map_err(unwritable)?.as_bytes())?,

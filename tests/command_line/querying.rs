@@ -168,6 +168,22 @@ fn a_query_comes_from_an_argument_a_file_or_stdin() {
 }
 
 #[test]
+fn a_time_with_a_zone_is_shown_in_every_form() {
+    let project = Project::with_sample();
+    for (format, words) in [
+        ("text", "2001-09-09T01:46:40"),
+        ("json", "2001-09-09T01:46:40"),
+        ("csv", "2001-09-09T01:46:40"),
+    ] {
+        let answer = project
+            .run(&["sql", "SELECT to_timestamp(1000000000) AS time", "--format", format])
+            .succeeded()
+            .out;
+        assert!(answer.contains(words), "{format}: {answer}");
+    }
+}
+
+#[test]
 fn an_error_in_the_sql_is_told_in_duckdbs_words() {
     let project = Project::with_sample();
     project

@@ -20,6 +20,8 @@ pub(crate) struct Client {
     /// Requests and notifications of the server that came while an answer was waited for.
     heard: VecDeque<Value>,
     next_id: i64,
+    /// What the server can do.
+    pub(crate) capabilities: Value,
     /// Whether the server's requests are answered.
     pub(crate) answers: bool,
 }
@@ -60,11 +62,21 @@ fn messages_of(stream: impl Read + Send + 'static) -> Receiver<Value> {
 impl Client {
     /// A server of a folder, ready to be asked.
     pub(crate) fn start(command: Command, folder: &Path, capabilities: &Value) -> Self {
-        Self::start_for(std::process::id(), command, folder, capabilities)
+        Self::start_with(command, folder, capabilities, Value::Null)
+    }
+
+    /// The same, with what the user sets in the editor.
+    pub(crate) fn start_with(command: Command, folder: &Path, capabilities: &Value, settings: Value) -> Self {
+        Self::start_for(std::process::id(), command, folder, (capabilities, settings))
     }
 
     /// The same for an editor that is another process.
-    pub(crate) fn start_for(editor: u32, mut command: Command, folder: &Path, capabilities: &Value) -> Self {
+    pub(crate) fn start_for(
+        editor: u32,
+        mut command: Command,
+        folder: &Path,
+        (capabilities, settings): (&Value, Value),
+    ) -> Self {
         let mut server = command
             .args(["lsp", "--stdio"])
             .stdin(Stdio::piped())
@@ -79,13 +91,16 @@ impl Client {
             messages,
             heard: VecDeque::new(),
             next_id: 0,
+            capabilities: Value::Null,
             answers: true,
         };
         let answer = client.ask(
             "initialize",
-            json!({"processId": editor, "rootUri": address(folder), "capabilities": capabilities}),
+            json!({"processId": editor, "rootUri": address(folder), "capabilities": capabilities,
+                   "initializationOptions": settings}),
         );
         assert_eq!(answer["serverInfo"]["name"], "flockscope");
+        client.capabilities = answer["capabilities"].clone();
         client.tell("initialized", json!({}));
         client
     }
@@ -153,6 +168,19 @@ impl Client {
                 .next_message(deadline)
                 .unwrap_or_else(|| panic!("no {method} came"));
             self.heard.push_back(message);
+        }
+    }
+
+    /// Waits until what is said to be wrong in a text is what is wanted.
+    pub(crate) fn mistakes_when(&mut self, uri: &str, is_wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let said = self.wait_for("textDocument/publishDiagnostics");
+            let found = said["params"]["diagnostics"].as_array().expect("diagnostics").clone();
+            if said["params"]["uri"] == uri && is_wanted(&found) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "in vain: {found:?}");
         }
     }
 
@@ -265,6 +293,15 @@ impl Drop for Client {
 /// A file or folder as the protocol names it.
 pub(crate) fn address(path: &Path) -> String {
     format!("file://{}", path.display())
+}
+
+/// The text of a range, counted in UTF-16.
+pub(crate) fn text_at(text: &str, range: &Value) -> String {
+    let number = |end: &str, what: &str| range[end][what].as_u64().expect("a number") as usize;
+    let line = text.split('\n').nth(number("start", "line")).expect("a line");
+    assert_eq!(number("start", "line"), number("end", "line"), "one line");
+    let units: Vec<u16> = line.encode_utf16().collect();
+    String::from_utf16(&units[number("start", "character")..number("end", "character")]).expect("whole characters")
 }
 
 /// Line and column (in UTF-16) of the first character of a text within a file's text.

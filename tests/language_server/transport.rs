@@ -447,7 +447,12 @@ fn editor() -> std::process::Child {
 fn the_server_ends_with_its_editor() {
     let project = Project::with_sample();
     let mut editor = editor();
-    let client = Client::start_for(editor.id(), project.command(), &project.path(""), &json!({}));
+    let client = Client::start_for(
+        editor.id(),
+        project.command(),
+        &project.path(""),
+        (&json!({}), Value::Null),
+    );
     editor.kill().expect("it runs");
     editor.wait().expect("it was started");
     // Its input stays open, as that of a process that a dead editor has started.

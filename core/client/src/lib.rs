@@ -20,6 +20,7 @@ mod remote;
 mod retention;
 mod serve_lock;
 mod stored_event;
+mod texts;
 
 pub use answer::AnswerStream;
 pub use connection::{ConnectOptions, Connection, Note};
@@ -34,3 +35,4 @@ pub use process::{ALREADY_SERVED, log_file};
 pub use retention::{Removed, Retention};
 pub use serve_lock::ServeLock;
 pub use stored_event::stored_event;
+pub use texts::{column_names, column_texts, row_texts};

@@ -186,7 +186,7 @@ fn scope_column(column: &ScopeColumn<'_>) -> String {
 
 fn profile(profile: &Profile) -> String {
     let mut markdown = format!(
-        "{:.1} % NULL, {} distinct, of {} rows",
+        "{:.1} % NULL, {} distinct, over the newest {} spans",
         profile.null_share * 100.0,
         profile.distinct,
         profile.rows

@@ -26,6 +26,9 @@ pub struct Lint {
     pub message: String,
     /// Ways to mend it, the best first.
     pub fixes: Vec<Fix>,
+    /// The JSON column and the key in it that no span has, as far as the catalog knows. A catalog may not know all of them:
+    /// whoever can look for the key elsewhere does so before he says it.
+    pub unknown_key: Option<(String, String)>,
 }
 
 /// How bad a [`Lint`] is.
@@ -101,6 +104,7 @@ fn key(scopes: &Scopes<'_>, token: usize) -> Option<Lint> {
             code,
             message,
             fixes,
+            unknown_key: None,
         })
     };
     if steps.len() > 1 {
@@ -149,7 +153,9 @@ fn key(scopes: &Scopes<'_>, token: usize) -> Option<Lint> {
         .take(3)
         .map(|(_, key)| fix(format!("Use '{key}'"), key))
         .collect();
-    lint(Severity::Warning, "unknown-attribute", message, fixes)
+    let unknown_key = Some((name.to_owned(), key.clone()));
+    let found = lint(Severity::Warning, "unknown-attribute", message, fixes)?;
+    Some(Lint { unknown_key, ..found })
 }
 
 /// `created_at` beside something that is in UTC.
@@ -202,6 +208,7 @@ fn local_time(scopes: &Scopes<'_>, token: usize) -> Option<Lint> {
             range,
             text: format!("make_timestamp_ns({qualifier}start_time)"),
         }],
+        unknown_key: None,
     })
 }
 

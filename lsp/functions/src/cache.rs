@@ -1,17 +1,19 @@
 //! What was read, on disk: a start does not parse five thousand files again.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::edits::Past;
 use crate::facts::Facts;
 use crate::language::Language;
-use crate::workspace::{Stamp, Workspace};
+use crate::workspace::{FunctionId, Stamp, Workspace};
 
 /// Counted up when facts, or how they are worked out, change: a cache of another format is not read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The first bytes of a cache.
 const MAGIC: &[u8; 8] = b"flocksfn";
@@ -23,14 +25,19 @@ const LARGEST: u64 = 1 << 30;
 struct Written<'a> {
     root: &'a Path,
     source_roots: &'a [PathBuf],
-    files: Vec<(&'a Path, Language, Stamp, &'a Facts)>,
+    looked: i64,
+    files: Vec<(&'a Path, Language, Stamp, Option<i64>, &'a Facts)>,
+    /// A file by its place in `files`, the function's key, and its edits.
+    edits: Vec<(usize, u64, &'a [Past])>,
 }
 
 #[derive(Deserialize)]
 struct Read {
     root: PathBuf,
     source_roots: Vec<PathBuf>,
-    files: Vec<(PathBuf, Language, Stamp, Facts)>,
+    looked: i64,
+    files: Vec<(PathBuf, Language, Stamp, Option<i64>, Facts)>,
+    edits: Vec<(usize, u64, Vec<Past>)>,
 }
 
 impl Workspace {
@@ -43,9 +50,26 @@ impl Workspace {
         };
         workspace.source_roots = read.source_roots;
         workspace.reserve(read.files.len());
-        for (path, language, stamp, facts) in read.files {
-            workspace.insert(&path, language, facts, Some(stamp));
+        let mut ids = Vec::with_capacity(read.files.len());
+        for (path, language, stamp, known_since, facts) in read.files {
+            let id = workspace.insert(&path, language, facts, Some(stamp));
+            if let Some(Some(file)) = workspace.files.get_mut(id.0 as usize) {
+                file.known_since = known_since;
+            }
+            ids.push(id);
         }
+        let edits = read.edits.into_iter();
+        let edits = edits.filter_map(|(place, key, edits)| {
+            Some((
+                FunctionId {
+                    file: *ids.get(place)?,
+                    key,
+                },
+                edits,
+            ))
+        });
+        workspace.edits.by_function = edits.collect();
+        workspace.edits.looked = read.looked;
         workspace
     }
 
@@ -54,13 +78,22 @@ impl Workspace {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, cache_file: &Path) -> io::Result<()> {
-        let files = self
-            .all_files()
-            .filter_map(|(_, file)| Some((&*file.path, file.language, file.stamp?, &*file.facts)));
+        let mut files = Vec::with_capacity(self.file_count());
+        let mut places = HashMap::new();
+        for (id, file) in self.all_files() {
+            if let Some((stamp, facts)) = file.on_disk() {
+                places.insert(id, files.len());
+                files.push((&*file.path, file.language, stamp, file.known_since, &**facts));
+            }
+        }
+        let edits = self.edits.by_function.iter();
+        let edits = edits.filter_map(|(function, edits)| Some((*places.get(&function.file)?, function.key, &**edits)));
         let written = Written {
             root: &self.root,
             source_roots: &self.source_roots,
-            files: files.collect(),
+            looked: self.edits.looked,
+            edits: edits.collect(),
+            files,
         };
         let body = postcard::to_stdvec(&written).map_err(io::Error::other)?;
         let folder = cache_file.parent().unwrap_or(Path::new("."));

@@ -33,7 +33,7 @@ pub struct SqlString {
     /// Bytes between the quotes.
     pub range: Range<u32>,
     /// The SQL in them, of the same length: what is put in by an f-string is a name of underscores, and of an escape only
-    /// an escaped quote is left. So a byte of it is the byte of the text that stands as far from its begin.
+    /// an escaped quote or brace is left. So a byte of it is the byte of the text that stands as far from its begin.
     pub sql: String,
     /// The quotes around it: `'`, `"`, or three of them.
     pub quotes: String,
@@ -279,7 +279,11 @@ fn content(text: &str, string: Node<'_>) -> Option<SqlString> {
                 found.holes.push(range.start - start..range.end.saturating_sub(start));
             }
             "escape_sequence" | "escape_interpolation" => {
-                let kept = bytes.last().copied().filter(|last| matches!(last, b'\'' | b'"'));
+                let is_brace = part.kind() == "escape_interpolation";
+                let kept = bytes
+                    .last()
+                    .copied()
+                    .filter(|last| matches!(last, b'\'' | b'"') || (is_brace && matches!(last, b'{' | b'}')));
                 bytes.fill(b' ');
                 if let (Some(kept), Some(place)) = (kept, bytes.last_mut()) {
                     *place = kept;

@@ -9,6 +9,7 @@ use crate::facts::{Literal, LiteralKind, Parent};
 use crate::hierarchy::{ClassId, Hierarchy};
 use crate::language::Language;
 use crate::observed::{Evidence, Match, Matches, Observed, Part, Tier};
+use crate::traced::Traced;
 use crate::workspace::{FileId, FunctionId, Workspace};
 
 impl Workspace {
@@ -199,9 +200,22 @@ impl<'a> Matching<'a> {
             here.flat_map(|link| link.places.iter().copied())
                 .collect::<Vec<Place>>()
         };
-        let nested = places(reached);
+        let mut nested = places(reached);
+        let is_traced = |place: &Place| self.hierarchy.traced(place.0, place.1).is_some();
+        if own.places.iter().all(is_traced) && reached.iter().all(|link| link.is_here) {
+            // A method that is not traced is called without a span.
+            nested.retain(is_traced);
+        }
         if nested.is_empty() || !passes_on(own) {
             return self.among(observed, &own.places, sure, Evidence::Classes);
+        }
+        // A method that is traced twice makes a span within its own span.
+        let is_traced_twice = |place: &Place| {
+            let traced = self.hierarchy.traced(place.0, place.1);
+            matches!(traced, Some(Traced::Metaclass { twice: true, .. }))
+        };
+        if own.places.iter().chain(&nested).any(is_traced_twice) {
+            return self.among(observed, &places(chain), Tier::Inferred, Evidence::Nesting);
         }
         if reached.iter().any(|link| !link.is_here) {
             // The parent of the base's span is then one of another file, as that of the class's own can be.

@@ -121,8 +121,7 @@ impl Matching<'_> {
         if let Some((id, _)) = self.workspace.file_at(&self.workspace.root.join(wanted.join("/"))) {
             return (vec![id], Agreement::Whole);
         }
-        let is_library =
-            wanted.iter().any(|part| LIBRARIES.contains(part)) || wanted.windows(2).any(|pair| pair == ["pkg", "mod"]);
+        let is_library = wanted.iter().any(|part| LIBRARIES.contains(part)) || wanted.windows(2).any(is_library_folder);
         let common = |id: &FileId| {
             let file = self.workspace.file(*id)?;
             if is_library && file.installed_in.is_none() {
@@ -155,6 +154,15 @@ impl Matching<'_> {
 
 /// Folders of other people's code: a file there is none of the workspace, whatever its name.
 const LIBRARIES: [&str; 4] = [".cargo", "dist-packages", "node_modules", "site-packages"];
+
+/// `go/pkg/mod`, `lib/python3.12`.
+fn is_library_folder(pair: &[&str]) -> bool {
+    match pair {
+        ["pkg", "mod"] => true,
+        ["lib" | "lib64", inside] => inside.starts_with("python3"),
+        _ => false,
+    }
+}
 
 /// How much of a path is that of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

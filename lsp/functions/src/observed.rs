@@ -35,6 +35,13 @@ pub struct Observed {
     /// `code.line.number` or `code.lineno`, from 1.
     pub code_line: Option<u32>,
     /// The operations of the parents of its spans, with the number of spans that have such a parent.
+    ///
+    /// Only the operation's own id is looked for: `vec![(id, n)]` is enough, where `n` of its spans have a parent that is
+    /// a span of the same operation, that is, of the same name, module, class and function. If `n` is above zero, and a
+    /// method and that of its base look the same in spans, the operation is divided: [`Part::Nested`] are those `n` spans,
+    /// [`Part::Outer`] the others. Without it, or with zero, all spans are taken for calls of the method of the class
+    /// itself. The parent is the span directly above: where the method calls its base within another span, that one is the
+    /// parent, and the call of the base is not told apart.
     pub parents: Vec<(ObservedId, u64)>,
 }
 

@@ -70,8 +70,9 @@ impl<'t> NewDefinition<'t> {
 
 /// Decorators that were read before the definition that they stand above.
 #[derive(Default)]
-pub(crate) struct Decorations {
+pub(crate) struct Decorations<'t> {
     pub(crate) start: Option<(u32, u32)>,
+    pub(crate) nodes: Vec<Node<'t>>,
     pub(crate) names: Vec<Box<str>>,
     pub(crate) literals: Vec<Literal>,
 }
@@ -111,7 +112,7 @@ pub(crate) struct Reader<'t> {
     keys: HashMap<(Parent, Box<str>), u32>,
     parent_keys: (Vec<u64>, Vec<u64>),
     named_classes: HashMap<Box<str>, u32>,
-    pub(crate) decorations: Decorations,
+    pub(crate) decorations: Decorations<'t>,
 }
 
 impl<'t> Reader<'t> {
@@ -191,8 +192,27 @@ impl<'t> Reader<'t> {
     fn hash(&mut self, token: &[u8]) {
         let frame = self.functions.last().and_then(|at| self.frames.get_mut(*at));
         if let Some(FrameKind::Function { hasher, .. }) = frame.map(|frame| &mut frame.kind) {
-            hasher.write(token);
-            hasher.write(&[0]);
+            write_token(hasher, token);
+        }
+    }
+
+    /// The tokens of a node that the walk is not in. Comments do not count.
+    fn hash_tokens(&self, node: Node<'t>, hasher: &mut FnvHasher) {
+        let mut cursor = node.walk();
+        loop {
+            let node = cursor.node();
+            let is_code = !node.is_extra() || node.is_error();
+            if is_code && cursor.goto_first_child() {
+                continue;
+            }
+            if is_code {
+                write_token(hasher, self.text(node).as_bytes());
+            }
+            while !cursor.goto_next_sibling() {
+                if !cursor.goto_parent() {
+                    return;
+                }
+            }
         }
     }
 
@@ -284,11 +304,8 @@ impl<'t> Reader<'t> {
             decorators: decorations.names.into(),
         });
         let mut hasher = FnvHasher::default();
-        if let Some((start, _)) = start {
-            let decorators = self.text.get(start as usize..node.start_byte()).unwrap_or_default();
-            for word in decorators.split_whitespace() {
-                hasher.write(word.as_bytes());
-            }
+        for decoration in decorations.nodes {
+            self.hash_tokens(decoration, &mut hasher);
         }
         for mut literal in decorations.literals {
             literal.function = Some(index);
@@ -435,6 +452,14 @@ impl<'t> Reader<'t> {
         };
         self.calls.push(call);
     }
+}
+
+/// A string over several lines is the same whatever ends its lines.
+fn write_token(hasher: &mut FnvHasher, token: &[u8]) {
+    for piece in token.split(|byte| *byte == b'\r') {
+        hasher.write(piece);
+    }
+    hasher.write(&[0]);
 }
 
 /// A literal at a node.

@@ -4,17 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
+use crate::edits::Saved;
 use crate::facts::Facts;
 use crate::flock::PACKAGE;
 use crate::language::Language;
 use crate::open_text::read_well;
 use crate::parsing::parse;
 use crate::virtual_environment::{folder_of_flock, is_environment};
-use crate::workspace::{LARGEST_FILE, Stamp, Workspace};
+use crate::workspace::{FileId, LARGEST_FILE, Stamp, Workspace};
 
 /// Walking and parsing leave the other processors to the editor.
 const THREADS: usize = 2;
@@ -47,6 +48,9 @@ pub struct Scan {
     gone: Vec<Arc<Path>>,
     source_roots: Vec<PathBuf>,
     moved: bool,
+    /// When it began and when it ended, in nanoseconds since the epoch.
+    began: i64,
+    ended: i64,
 }
 
 impl Scan {
@@ -54,6 +58,7 @@ impl Scan {
     /// reads every file that is new or changed. `active` is the environment that `VIRTUAL_ENV` names. It blocks: not for
     /// the thread that answers.
     pub fn run(known: &Stamps, active: Option<&Path>) -> Self {
+        let began = now();
         let flock = folder_of_flock(&known.root, active);
         // An editable installation can lie in the workspace itself; it is then walked with it.
         let source_roots: Vec<PathBuf> = flock
@@ -81,6 +86,8 @@ impl Scan {
             gone,
             source_roots,
             moved,
+            began,
+            ended: now(),
         }
     }
 
@@ -118,9 +125,11 @@ impl Workspace {
 
     /// Which files are known, for a [`Scan`].
     pub fn stamps(&self) -> Stamps {
-        let files = self
-            .all_files()
-            .filter_map(|(_, file)| Some((Arc::clone(&file.path), file.stamp?)));
+        let files = self.all_files().filter_map(|(id, file)| {
+            // A text that was closed can be another one than that on disk.
+            let (stamp, _) = file.on_disk().filter(|_| file.stamp.is_some() || self.has_open(id))?;
+            Some((Arc::clone(&file.path), stamp))
+        });
         Stamps {
             root: self.root.clone(),
             files: files.collect(),
@@ -134,14 +143,41 @@ impl Workspace {
             self.source_roots = scan.source_roots;
         }
         for path in scan.gone {
-            if !self.is_open(&path) {
-                self.remove(&path);
+            match self.file_at(&path).map(|(id, _)| id) {
+                Some(id) if self.has_open(id) => {
+                    self.forget_edits(id);
+                    self.set_saved(id, None);
+                }
+                _ => self.remove(&path),
             }
         }
         for (path, language, stamp, facts) in scan.changed {
-            if !self.is_open(&path) {
-                self.insert(&path, language, facts, Some(stamp));
+            let known = self.file_at(&path);
+            let before = known.and_then(|(_, file)| Some(Arc::clone(file.on_disk()?.1)));
+            let id = known.map(|(id, _)| id);
+            if let (Some(id), Some(before)) = (id, before) {
+                self.note_edits(id, &before, &facts, stamp, scan.ended);
             }
+            match id.filter(|id| self.has_open(*id)) {
+                Some(id) => {
+                    self.set_saved(id, Some(Saved::new(stamp, Arc::new(facts))));
+                }
+                None => {
+                    self.insert(&path, language, facts, Some(stamp));
+                }
+            }
+        }
+        self.forget_old_edits();
+        self.edits.looked = scan.began;
+    }
+
+    /// Writes down what the file of an open text is on disk.
+    fn set_saved(&mut self, id: FileId, saved: Option<Saved>) {
+        if let Some(Some(file)) = self.files.get_mut(id.0 as usize) {
+            let written = saved.as_ref().map(|saved| saved.stamp.written());
+            // What happens to a file that is gone is not known.
+            file.known_since = written.map(|written| file.known_since.unwrap_or(written));
+            file.saved = saved;
         }
     }
 }
@@ -225,8 +261,12 @@ fn stamp(metadata: &Metadata) -> Stamp {
 }
 
 fn facts_of_file(language: Language, path: &Path) -> Option<Facts> {
-    let bytes = fs::read(path).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
+    facts_of_bytes(language, &fs::read(path).ok()?)
+}
+
+/// What a file with these bytes says.
+pub(crate) fn facts_of_bytes(language: Language, bytes: &[u8]) -> Option<Facts> {
+    let text = String::from_utf8_lossy(bytes);
     // Editors hand texts over without it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if is_minified(text) {
@@ -234,6 +274,11 @@ fn facts_of_file(language: Language, path: &Path) -> Option<Facts> {
     }
     let tree = parse(language, text, None)?;
     Some(read_well(language, text, &tree, false).0)
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Whether a program wrote the text: it is long, and so are its lines.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::edits::{Edits, Saved};
 use crate::facts::{Call, Class, Definition, Facts, Literal, LiteralKind};
 use crate::hierarchy::Hierarchy;
 use crate::language::Language;
@@ -27,6 +28,7 @@ pub struct Workspace {
     pub(crate) by_module: HashMap<Box<str>, Vec<FileId>>,
     open: HashMap<FileId, OpenText>,
     pub(crate) source_roots: Vec<PathBuf>,
+    pub(crate) edits: Edits,
 }
 
 /// A file of a [`Workspace`]; the same as long as the workspace lives.
@@ -51,6 +53,22 @@ pub(crate) struct File {
     /// What the file on disk was like when it was read; none for a text that only an editor has.
     pub(crate) stamp: Option<Stamp>,
     pub(crate) facts: Arc<Facts>,
+    /// The file on disk, where `facts` are those of a text that an editor has or had.
+    pub(crate) saved: Option<Saved>,
+    /// When the file on disk was written as it was read first, in nanoseconds since the epoch: what was edited since then
+    /// is known.
+    pub(crate) known_since: Option<i64>,
+}
+
+impl File {
+    /// What is known of the file on disk.
+    pub(crate) fn on_disk(&self) -> Option<(Stamp, &Arc<Facts>)> {
+        match (self.stamp, &self.saved) {
+            (Some(stamp), _) => Some((stamp, &self.facts)),
+            (None, Some(saved)) => Some((saved.stamp, &saved.facts)),
+            (None, None) => None,
+        }
+    }
 }
 
 /// By which a changed file is noticed.
@@ -59,6 +77,13 @@ pub(crate) struct Stamp {
     /// Nanoseconds since the epoch.
     pub(crate) modified: i128,
     pub(crate) length: u64,
+}
+
+impl Stamp {
+    /// When the file was written, in nanoseconds since the epoch.
+    pub(crate) fn written(self) -> i64 {
+        i64::try_from(self.modified).unwrap_or(i64::MAX)
+    }
 }
 
 /// A function with all that is known about it.
@@ -124,6 +149,7 @@ impl Workspace {
     pub fn remove(&mut self, path: &Path) {
         let Some(id) = self.by_path.remove(path) else { return };
         self.open.remove(&id);
+        self.forget_edits(id);
         if let Some(file) = self.files.get_mut(id.0 as usize).and_then(Option::take)
             && let Some(name) = module_key(&file.path)
             && let Some(files) = self.by_module.get_mut(name)
@@ -133,8 +159,8 @@ impl Workspace {
     }
 
     /// Whether an editor has the file open, so that its text on disk does not count.
-    pub(crate) fn is_open(&self, path: &Path) -> bool {
-        self.by_path.get(path).is_some_and(|id| self.open.contains_key(id))
+    pub(crate) fn has_open(&self, id: FileId) -> bool {
+        self.open.contains_key(&id)
     }
 
     pub(crate) fn reserve(&mut self, files: usize) {
@@ -145,7 +171,15 @@ impl Workspace {
     pub(crate) fn insert(&mut self, path: &Path, language: Language, facts: Facts, stamp: Option<Stamp>) -> FileId {
         if let Some(id) = self.by_path.get(path) {
             if let Some(Some(file)) = self.files.get_mut(id.0 as usize) {
-                file.facts = Arc::new(facts);
+                let before = std::mem::replace(&mut file.facts, Arc::new(facts));
+                match (stamp, file.stamp) {
+                    (Some(stamp), _) => {
+                        file.saved = None;
+                        file.known_since = file.known_since.or(Some(stamp.written()));
+                    }
+                    (None, Some(stamp)) => file.saved = Some(Saved::new(stamp, before)),
+                    (None, None) => {}
+                }
                 file.stamp = stamp;
             }
             return *id;
@@ -165,6 +199,8 @@ impl Workspace {
             language,
             stamp,
             facts: Arc::new(facts),
+            saved: None,
+            known_since: stamp.map(Stamp::written),
         }));
         id
     }

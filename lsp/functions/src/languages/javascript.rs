@@ -78,6 +78,7 @@ fn decorator<'t>(reader: &mut Reader<'t>, node: Node<'t>) {
         .decorations
         .start
         .get_or_insert((place(node.start_byte()), place(node.start_position().row)));
+    reader.decorations.nodes.push(node);
     let Some(call) = node.named_child(0).filter(|child| child.kind() == "call_expression") else {
         return;
     };

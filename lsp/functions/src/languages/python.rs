@@ -79,6 +79,7 @@ fn decorated<'t>(reader: &mut Reader<'t>, node: Node<'t>) {
     };
     let mut cursor = node.walk();
     for decorator in node.children(&mut cursor).filter(|child| child.kind() == "decorator") {
+        decorations.nodes.push(decorator);
         let Some(expression) = decorator.named_child(0) else {
             continue;
         };

@@ -77,6 +77,7 @@ fn attribute<'t>(reader: &mut Reader<'t>, node: Node<'t>) {
         .decorations
         .start
         .get_or_insert((place(node.start_byte()), place(node.start_position().row)));
+    reader.decorations.nodes.push(node);
     let Some(attribute) = node.named_child(0).filter(|child| child.kind() == "attribute") else {
         return;
     };

@@ -59,6 +59,10 @@ fn what_is_no_sql_is_masked_byte_by_byte() {
     );
     assert_eq!(sql("db.execute(f'{a¦}')"), None, "that is Python");
     assert_eq!(
+        sql("db.execute(f\"SELECT {{'a': {b}}}¦\")").as_deref(),
+        Some("SELECT  {'a': ___ }")
+    );
+    assert_eq!(
         sql("db.execute('SELECT ¦é🐦\\u00e9')").as_deref(),
         Some("SELECT é🐦      ")
     );

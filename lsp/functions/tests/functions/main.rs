@@ -2,8 +2,10 @@
 
 mod calls;
 mod editing;
+mod edits;
 mod embedded;
 mod flock_rules;
+mod git;
 mod hostile;
 mod languages;
 mod project;
@@ -11,3 +13,4 @@ mod resolution;
 mod sample;
 mod scanning;
 mod search;
+mod stack_traces;

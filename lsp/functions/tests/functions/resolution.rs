@@ -81,6 +81,85 @@ fn super_within_a_file_is_told_by_nesting() {
     );
 }
 
+/// What the server knows of an operation: how many of its spans are within a span of the same one.
+fn within_itself(id: u64, class: &str, function: &str, calls: u64) -> Observed {
+    Observed {
+        parents: vec![(id, calls)],
+        ..span(id, "engines", class, function)
+    }
+}
+
+#[test]
+fn the_number_of_spans_within_their_own_operation_divides_class_and_base() {
+    // As Flock records it: `module` is that of both, `class` that of the object.
+    let text = "from flock.components import EngineComponent\nclass Base(EngineComponent):\n    async def evaluate(self, agent, ctx, inputs):\n        return inputs\n    async def on_error(self, *args): ...\n\
+                class Leaf(Base):\n    async def evaluate(self, agent, ctx, inputs):\n        kept = await self.helper()\n        return await super().evaluate(agent, ctx, kept)\n    def helper(self): ...\n\
+                class Plain(Base): ...\nclass Own(Base):\n    async def evaluate(self, agent, ctx, inputs):\n        return await self.evaluate(agent, ctx, inputs)\n";
+    let project = Project::new(&[("engines.py", text)]);
+    let workspace = project.workspace();
+    let observed = [
+        within_itself(40, "Leaf", "evaluate", 12),
+        within_itself(41, "Plain", "evaluate", 0),
+        within_itself(42, "Own", "evaluate", 5),
+        within_itself(43, "Leaf", "helper", 2),
+        within_itself(44, "Leaf", "on_error", 0),
+        // None of its spans is within another: the base was not reached.
+        within_itself(45, "Leaf", "evaluate", 0),
+        // The parents of another operation say nothing about this one.
+        Observed {
+            parents: vec![(40, 9)],
+            ..span(46, "engines", "Leaf", "evaluate")
+        },
+    ];
+    let matches = workspace.match_operations(&observed);
+    let base = "engines.py Base.evaluate";
+    let leaf = "engines.py Leaf.evaluate";
+    for (id, expected) in [
+        (
+            40,
+            vec![format!("inferred nested {base}"), format!("inferred outer {leaf}")],
+        ),
+        (41, vec![format!("exact {base}")]),
+        (42, vec!["exact engines.py Own.evaluate".to_owned()]),
+        (43, vec!["exact engines.py Leaf.helper".to_owned()]),
+        (44, vec!["exact engines.py Base.on_error".to_owned()]),
+        (45, vec![format!("inferred {leaf}")]),
+        (46, vec![format!("inferred {leaf}")]),
+    ] {
+        assert_eq!(whose(&workspace, &matches, id), expected, "{id}");
+    }
+    // The base has the nested ones of its subclass, and all of the class that has no method of its own.
+    let id = matches.functions_of(41)[0].function;
+    let parts: Vec<_> = matches
+        .of(id)
+        .iter()
+        .map(|found| (found.observed, found.part))
+        .collect();
+    assert_eq!(parts, [(41, Part::All), (40, Part::Nested)]);
+}
+
+#[test]
+fn nesting_tells_nothing_of_a_method_that_makes_no_span_or_two() {
+    let leaf = "class Leaf(Base):\n    def run(self):\n        super().run()\n        self.other.run()\n";
+    let skipped = format!(
+        "from flock import Agent\nfrom flock.logging.auto_trace import skip_trace\nclass Base(Agent):\n    @skip_trace\n    def run(self): ...\n{leaf}"
+    );
+    let project = Project::new(&[("engines.py", &skipped)]);
+    assert_eq!(
+        whose_is(&project.workspace(), within_itself(1, "Leaf", "run", 3)),
+        ["exact engines.py Leaf.run"],
+        "it calls itself on another object"
+    );
+    let twice = format!(
+        "from flock import Agent\nfrom flock.logging.trace_and_logged import traced_and_logged\nclass Base(Agent):\n    @traced_and_logged\n    def run(self): ...\n{leaf}"
+    );
+    let project = Project::new(&[("engines.py", &twice)]);
+    assert_eq!(
+        whose_is(&project.workspace(), within_itself(1, "Leaf", "run", 3)),
+        ["ambiguous engines.py Base.run", "ambiguous engines.py Leaf.run"]
+    );
+}
+
 #[test]
 fn a_chain_of_three_in_one_file_is_ambiguous_below_its_first() {
     let text = "from flock import Agent\nclass A(Agent):\n    def run(self): ...\nclass B(A):\n    def run(self):\n        super().run()\nclass C(B):\n    def run(self):\n        B.run(self)\n";

@@ -29,7 +29,7 @@ fn letters_in_their_order_find_a_function_and_the_best_comes_first() {
         ["helpdesk/engines.py RiskEngine.score"]
     );
     assert_eq!(
-        found(&workspace, "erocs", 10),
+        found(&workspace, "zerocs", 10),
         Vec::<String>::new(),
         "the other way round"
     );

@@ -1,0 +1,516 @@
+//! What DuckDB says about the queries of a text. It is asked in a task of its own, once a text rests, and only about
+//! queries that it was not asked about before: it binds them and runs nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range as Bytes;
+use std::time::Duration;
+
+use async_lsp::lsp_types::{CodeActionOrCommand, Diagnostic, Position, Range, SemanticTokens, Url};
+use flockscope_client::{ClientError, Connection, row_texts};
+use flockscope_sql::{Lint, TokenKind};
+use flockscope_store::Limits;
+use tokio::task::AbortHandle;
+
+use crate::catalog::SPANS_FOR_KEYS;
+use crate::documents::Kind;
+use crate::positions::offset;
+use crate::server::Server;
+use crate::sql::{Sql, relative};
+
+/// Binding takes milliseconds; a store that is busy may take longer, and then nothing is said.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Larger queries were generated.
+const LARGEST: usize = 64 << 10;
+
+/// Queries that DuckDB is asked about before the next ones wait for the next pause.
+const MOST_AT_ONCE: usize = 200;
+
+/// Keys that are remembered as looked for, and how many of a text are looked for at once.
+const MOST_KEYS: usize = 2_000;
+const MOST_KEYS_AT_ONCE: usize = 20;
+
+/// Lines of a message: DuckDB lists every function that would fit.
+const MOST_LINES: usize = 6;
+
+/// What is wrong with a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    /// Bytes of the query.
+    pub(crate) range: Bytes<usize>,
+    pub(crate) message: String,
+    /// What may be meant instead.
+    pub(crate) candidates: Vec<String>,
+    /// Whether it is that something is not there.
+    pub(crate) is_missing: bool,
+}
+
+/// What is known of the queries of a text, by their words.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(HashMap<String, Option<Mistake>>);
+
+/// A JSON column and a key in it.
+pub(crate) type Key = (String, String);
+
+/// Whether spans have a key that none of the newest has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Older {
+    Have,
+    HaveNot,
+    /// There are too many to look at.
+    Unsure,
+}
+
+/// What the traces said when they were asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said<'a> {
+    pub(crate) answers: &'a Answers,
+    pub(crate) keys: &'a HashMap<Key, Older>,
+}
+
+impl<'a> Said<'a> {
+    /// What is wrong with a query, so far as DuckDB was asked.
+    pub(crate) fn of(&self, query: &str) -> Option<&'a Mistake> {
+        self.answers.0.get(query).and_then(Option::as_ref)
+    }
+
+    /// A lint as it is now known to be. What is said of a key that only the newest spans were searched for waits until the
+    /// others were.
+    pub(crate) fn confirmed(&self, mut lint: Lint) -> Option<Lint> {
+        let Some(key) = &lint.unknown_key else {
+            return Some(lint);
+        };
+        match self.keys.get(key)? {
+            Older::Have => return None,
+            Older::HaveNot => {}
+            Older::Unsure => {
+                if let Some(rest) = lint.message.strip_prefix("No span") {
+                    lint.message = format!("None of the newest {SPANS_FOR_KEYS} spans{rest}");
+                }
+            }
+        }
+        Some(lint)
+    }
+}
+
+/// What is known of a text, and the task that asks about it.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    answers: Answers,
+    running: Option<AbortHandle>,
+}
+
+impl Drop for Checked {
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.abort();
+        }
+    }
+}
+
+/// DuckDB has answered about a query, for the main loop.
+pub(crate) struct Answered {
+    url: Url,
+    query: String,
+    mistake: Option<Mistake>,
+}
+
+/// It has looked for a key.
+pub(crate) struct KeyLookedFor {
+    key: Key,
+    older: Older,
+}
+
+/// It has answered about all that was asked.
+pub(crate) struct AllAnswered(pub(crate) Url);
+
+/// The traces can be asked, or no longer.
+pub(crate) struct Reached(pub(crate) Option<Connection>);
+
+impl Server {
+    /// Asks about every piece of SQL of a text, in its order; nothing for a text that can have none.
+    pub(crate) fn each_sql<T>(&mut self, url: &Url, mut ask: impl FnMut(&Sql<'_>) -> T) -> Option<Vec<T>> {
+        let document = self.documents.get(url)?;
+        if let Some(start) = document.sql_start() {
+            let sql = Sql::of_document(&self.catalog, document, self.encoding, start);
+            return Some(vec![ask(&sql)]);
+        }
+        if !document.is_python {
+            return (document.kind == Kind::Sql).then(Vec::new);
+        }
+        let strings = if document.is_cell {
+            self.documents.get_mut(url)?.cell_strings().to_vec()
+        } else {
+            let path = self.up_to_date(url)?;
+            self.workspace.sql_strings(&path)
+        };
+        let document = self.documents.get(url)?;
+        let of_string = |string| ask(&Sql::of_string(&self.catalog, document, self.encoding, string));
+        Some(strings.iter().map(of_string).collect())
+    }
+
+    /// Asks about the SQL at a place: of a text that is SQL, or of a string of Python that is.
+    pub(crate) fn sql_at<T>(&mut self, url: &Url, at: Position, ask: impl FnOnce(&Sql<'_>) -> T) -> Option<T> {
+        let document = self.documents.get(url)?;
+        let place = offset(&document.text, &document.lines, at, self.encoding);
+        if let Some(start) = document.sql_start() {
+            let sql = || Sql::of_document(&self.catalog, document, self.encoding, start);
+            return (place >= start).then(|| ask(&sql()));
+        }
+        if !document.is_python {
+            return None;
+        }
+        let place = u32::try_from(place).ok()?;
+        let string = if document.is_cell {
+            let strings = self.documents.get_mut(url)?.cell_strings();
+            let holds = |bytes: &Bytes<u32>| bytes.start <= place && place <= bytes.end;
+            strings.iter().find(|string| holds(&string.range))?.clone()
+        } else {
+            let path = self.up_to_date(url)?;
+            self.workspace.sql_at(&path, place)?
+        };
+        let document = self.documents.get(url)?;
+        Some(ask(&Sql::of_string(&self.catalog, document, self.encoding, &string)))
+    }
+
+    /// What is wrong in the SQL of a text; nothing for a text that can have none.
+    pub(crate) fn sql_diagnostics(&mut self, url: &Url) -> Option<Vec<Diagnostic>> {
+        let (checked, keys) = self.take_said(url);
+        let said = Said {
+            answers: &checked.answers,
+            keys: &keys,
+        };
+        let found = self.each_sql(url, |sql| sql.diagnostics(said));
+        self.sql_checks.insert(url.clone(), checked);
+        self.older_keys = keys;
+        Some(found?.into_iter().flatten().collect())
+    }
+
+    /// Fixes of what is wrong within a range.
+    pub(crate) fn sql_actions(&mut self, url: &Url, within: Range) -> Option<Vec<CodeActionOrCommand>> {
+        let (checked, keys) = self.take_said(url);
+        let said = Said {
+            answers: &checked.answers,
+            keys: &keys,
+        };
+        let found = self.each_sql(url, |sql| sql.actions(url, within, said));
+        self.sql_checks.insert(url.clone(), checked);
+        self.older_keys = keys;
+        Some(found?.into_iter().flatten().collect())
+    }
+
+    /// What the traces said; whoever takes it gives it back.
+    fn take_said(&mut self, url: &Url) -> (Checked, HashMap<Key, Older>) {
+        let checked = self.sql_checks.remove(url).unwrap_or_default();
+        (checked, std::mem::take(&mut self.older_keys))
+    }
+
+    /// The colours of the SQL of a text; nothing for a text that has none, so that another server's are shown.
+    pub(crate) fn sql_tokens(&mut self, url: &Url) -> Option<SemanticTokens> {
+        let tokens = self.each_sql(url, |sql| sql.tokens())?;
+        (!tokens.is_empty()).then(|| relative(tokens.into_iter().flatten()))
+    }
+
+    /// Asks DuckDB about the queries of a text that it was not asked about before. Answers come as events.
+    pub(crate) fn ask_duckdb(&mut self, url: &Url) {
+        let Some(connection) = self.connection.clone() else {
+            return;
+        };
+        let asked = self.each_sql(url, |sql| {
+            let queries = sql.queries();
+            let texts = queries.iter().map(|query| sql.text_of(&query.range).to_owned());
+            let texts: Vec<String> = texts.filter(|query| query.len() <= LARGEST).collect();
+            (texts, sql.unknown_keys())
+        });
+        let (queries, keys): (Vec<_>, Vec<_>) = asked.unwrap_or_default().into_iter().unzip();
+        let wanted: Vec<String> = queries.into_iter().flatten().collect();
+        let mut keys: Vec<Key> = keys.into_iter().flatten().collect();
+        keys.sort();
+        keys.dedup();
+        keys.retain(|key| !self.older_keys.contains_key(key));
+        keys.truncate(MOST_KEYS_AT_ONCE);
+        let checked = self.sql_checks.entry(url.clone()).or_default();
+        if let Some(running) = checked.running.take() {
+            running.abort();
+        }
+        let known: HashSet<&String> = wanted.iter().collect();
+        checked.answers.0.retain(|query, _| known.contains(query));
+        let mut new: Vec<String> = Vec::new();
+        for query in known {
+            if new.len() < MOST_AT_ONCE && !checked.answers.0.contains_key(query) {
+                new.push(query.clone());
+            }
+        }
+        if new.is_empty() && keys.is_empty() {
+            return;
+        }
+        let (client, url) = (self.client.clone(), url.clone());
+        let running = tokio::spawn(async move {
+            for query in new {
+                let Ok(mistake) = mistake(&connection, &query).await else {
+                    // Asked again at the next change.
+                    break;
+                };
+                let url = url.clone();
+                // The editor may be gone.
+                let _ = client.emit(Answered { url, query, mistake });
+            }
+            for key in keys {
+                let Ok(older) = older(&connection, &key).await else {
+                    break;
+                };
+                let _ = client.emit(KeyLookedFor { key, older });
+            }
+            let _ = client.emit(AllAnswered(url));
+        });
+        checked.running = Some(running.abort_handle());
+    }
+
+    pub(crate) fn take_answer(&mut self, answered: Answered) {
+        if let Some(checked) = self.sql_checks.get_mut(&answered.url) {
+            checked.answers.0.insert(answered.query, answered.mistake);
+        }
+    }
+
+    pub(crate) fn take_key(&mut self, KeyLookedFor { key, older }: KeyLookedFor) {
+        if self.older_keys.len() >= MOST_KEYS {
+            self.older_keys.clear();
+        }
+        self.older_keys.insert(key, older);
+    }
+
+    /// The traces are others, or are gone: what DuckDB said does not count any more.
+    pub(crate) fn reach(&mut self, connection: Option<Connection>) {
+        if connection.is_none() && self.connection.is_none() {
+            return;
+        }
+        self.connection = connection;
+        self.sql_checks.clear();
+        self.older_keys.clear();
+        self.check_all();
+    }
+}
+
+/// Asks DuckDB to plan a query. Of one that it can't plan for other reasons than a mistake nothing is known.
+async fn mistake(connection: &Connection, query: &str) -> Result<Option<Mistake>, ClientError> {
+    let question = format!(
+        "SELECT p->>'error_type', p->>'error_message', p->>'location', p->>'name', p->>'candidates'
+         FROM (SELECT json_serialize_plan('{}') AS p) WHERE p->>'error' = 'true'",
+        query.replace('\'', "''")
+    );
+    let Some(rows) = ask(connection, &question).await? else {
+        return Ok(None);
+    };
+    let Some([kind, message, location, name, candidates]) = rows.first().and_then(|row| row.first_chunk()) else {
+        return Ok(None);
+    };
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    Ok(read(
+        query,
+        &text(kind),
+        &text(message),
+        &text(location),
+        &text(name),
+        &text(candidates),
+    ))
+}
+
+/// Looks for a key in all spans, for as long as that may take.
+async fn older(connection: &Connection, (column, key): &Key) -> Result<Older, ClientError> {
+    let quoted = key.replace('\'', "''");
+    // A search in the text is many times faster than reading it, and finds more; letters that JSON escapes it would miss.
+    let is_plain = key.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:".contains(c));
+    let quick = if is_plain {
+        format!("contains({column}::VARCHAR, '\"{quoted}\"') AND ")
+    } else {
+        String::new()
+    };
+    let question = format!("SELECT '1' FROM spans WHERE {quick}list_contains(json_keys({column}), '{quoted}') LIMIT 1");
+    Ok(match ask(connection, &question).await? {
+        Some(rows) if rows.is_empty() => Older::HaveNot,
+        Some(_) => Older::Have,
+        None => Older::Unsure,
+    })
+}
+
+/// The few rows of a short question; nothing where there is no answer to it in time.
+async fn ask(connection: &Connection, question: &str) -> Result<Option<Vec<Vec<Option<String>>>>, ClientError> {
+    let limits = Limits {
+        rows: 1,
+        bytes: 1 << 20,
+        time: LONGEST,
+        ..Limits::default()
+    };
+    let answer = match connection.sql(question, &limits, None).await {
+        Ok(answer) => answer.whole().await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(answer) => row_texts(&answer)
+            .map(Some)
+            .map_err(|error| ClientError::Answer(error.to_string())),
+        Err(ClientError::Unreachable(words)) => Err(ClientError::Unreachable(words)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// A mistake in DuckDB's words. Kinds of errors that are no mistake of the query give none.
+fn read(query: &str, kind: &str, message: &str, location: &str, name: &str, candidates: &str) -> Option<Mistake> {
+    if !matches!(kind, "parser" | "binder" | "catalog" | "syntax") {
+        return None;
+    }
+    let mut lines: Vec<&str> = message
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let is_long = lines.len() > MOST_LINES;
+    lines.truncate(MOST_LINES);
+    let mut message = lines.join("\n");
+    if is_long {
+        message.push_str("\n…");
+    }
+    let range = range_of(query, &message, location, name);
+    // Signatures of functions are no names.
+    let is_name = |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_named = !name.is_empty()
+        && query
+            .get(range.clone())
+            .is_some_and(|text| text.eq_ignore_ascii_case(name));
+    Some(Mistake {
+        candidates: match is_named {
+            true => candidates
+                .split(',')
+                .map(str::trim)
+                .filter(is_name)
+                .take(3)
+                .map(str::to_owned)
+                .collect(),
+            false => Vec::new(),
+        },
+        is_missing: kind == "catalog",
+        range,
+        message,
+    })
+}
+
+/// The part of a query that a message is about: the name that is wrong, else what DuckDB points at, else the call that it
+/// names, else the first word.
+fn range_of(query: &str, message: &str, location: &str, name: &str) -> Bytes<usize> {
+    let pointed = pointed_at(query, location);
+    if let Some(at) = &pointed
+        && let Some(bytes) = at.start.checked_add(name.len()).map(|end| at.start..end)
+        && !name.is_empty()
+        && query
+            .get(bytes.clone())
+            .is_some_and(|text| text.eq_ignore_ascii_case(name))
+    {
+        return bytes;
+    }
+    let tokens = flockscope_sql::tokens(query);
+    let named = |name: &str| {
+        let same = |token: &&flockscope_sql::Token| {
+            let text = query.get(token.range()).unwrap_or_default();
+            matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
+                && text.trim_matches('"').eq_ignore_ascii_case(name)
+        };
+        tokens.iter().find(same).map(flockscope_sql::Token::range)
+    };
+    if pointed.is_none()
+        && let Some(found) = named(name)
+    {
+        return found;
+    }
+    if let Some(at) = pointed {
+        return if at.is_empty() {
+            let token = tokens
+                .iter()
+                .find(|token| token.start <= at.start && at.start < token.end);
+            token.map_or(at, flockscope_sql::Token::range)
+        } else {
+            at
+        };
+    }
+    // "Macro red() does not support the supplied arguments."
+    let called = message
+        .split_once("()")
+        .and_then(|(before, _)| before.rsplit(' ').next());
+    called
+        .and_then(named)
+        .or_else(|| tokens.first().map(flockscope_sql::Token::range))
+        .unwrap_or(0..0)
+}
+
+/// `[begin,length]`, in bytes.
+fn pointed_at(query: &str, location: &str) -> Option<Bytes<usize>> {
+    let (start, length) = location.trim_matches(['[', ']']).split_once(',')?;
+    let start: usize = start.trim().parse().ok()?;
+    let length: usize = length.trim().parse().ok()?;
+    let bytes = start..start.checked_add(length)?.min(query.len());
+    query.get(bytes.clone()).map(|_| bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked<'q>(query: &'q str, message: &str, location: &str, name: &str) -> &'q str {
+        let found = read(query, "binder", message, location, name, "").expect("a mistake");
+        &query[found.range]
+    }
+
+    #[test]
+    fn a_mistake_stands_where_duckdb_points() {
+        let query = "SELECT '🐦', servce, foo(1), a + 1 FROM red(x := 1)";
+        assert_eq!(marked(query, "no", "[15,6]", "servce"), "servce");
+        assert_eq!(marked(query, "no", "[23,6]", "foo"), "foo");
+        assert_eq!(marked(query, "no", "[23,6]", ""), "foo(1)");
+        assert_eq!(marked(query, "no", "[33,0]", "+"), "+");
+        assert_eq!(marked(query, "Macro red() does not support", "", ""), "red");
+        assert_eq!(marked(query, "no", "", "FOO"), "foo");
+        assert_eq!(marked(query, "no", "", ""), "SELECT");
+        // Within a character, and behind the end.
+        assert_eq!(marked(query, "no", "[9,1]", ""), "SELECT");
+        assert_eq!(marked(query, "no", "[900,1]", ""), "SELECT");
+        assert_eq!(marked(query, "no", "[18446744073709551615,9]", ""), "SELECT");
+    }
+
+    #[test]
+    fn a_key_is_only_called_unknown_once_all_spans_were_searched() {
+        let key = ("attributes".to_owned(), "b".to_owned());
+        let lint = Lint {
+            range: 0..1,
+            severity: flockscope_sql::Severity::Warning,
+            code: "unknown-attribute",
+            message: "No span has `b`".into(),
+            fixes: Vec::new(),
+            unknown_key: Some(key.clone()),
+        };
+        let message = |known: Option<Older>| {
+            let keys = known.map(|older| (key.clone(), older)).into_iter().collect();
+            let said = Said {
+                answers: &Answers::default(),
+                keys: &keys,
+            };
+            said.confirmed(lint.clone()).map(|lint| lint.message)
+        };
+        assert_eq!(message(None), None);
+        assert_eq!(message(Some(Older::Have)), None);
+        assert_eq!(message(Some(Older::HaveNot)).as_deref(), Some("No span has `b`"));
+        let unsure = message(Some(Older::Unsure));
+        assert_eq!(unsure.as_deref(), Some("None of the newest 20000 spans has `b`"));
+    }
+
+    #[test]
+    fn words_are_kept_and_long_lists_are_cut() {
+        let list = format!("No function\n{}", "\tcandidate\n".repeat(40));
+        let found = read("SELECT a", "binder", &list, "[7,1]", "a", "a(x) -> B,b").expect("a mistake");
+        assert_eq!(found.message.lines().count(), MOST_LINES + 1);
+        assert_eq!(found.candidates, ["b"]);
+        assert!(!found.is_missing);
+        let found = read("FROM b", "catalog", "x!\nDid you mean \"a\"?", "[5,1]", "b", "a").expect("a mistake");
+        assert_eq!(found.message, "x!\nDid you mean \"a\"?");
+        assert!(found.is_missing);
+        assert_eq!(read("FROM 'x'", "permission", "no", "", "", ""), None);
+    }
+}
