@@ -10,6 +10,7 @@ mod flock_writer;
 mod follow;
 mod handwritten;
 mod load;
+mod lsp;
 mod machine;
 mod page;
 mod plain;
@@ -26,6 +27,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mimalloc::MiMalloc;
 
 use crate::collector::Collector;
+use crate::lsp::Lsp;
 use crate::machine::Machine;
 use crate::report::{Beside, Report};
 use crate::run_options::RunOptions;
@@ -55,6 +57,8 @@ enum Subject {
     Core(Core),
     /// The core process: OTLP in, queries beside it, its memory
     Collector(Collector),
+    /// The language server, as an editor has it: over standard input and output, while spans come
+    Lsp(Lsp),
     /// A part that runs in a process of its own
     #[command(subcommand, hide = true)]
     Child(child::Task),
@@ -100,6 +104,7 @@ fn main() -> ExitCode {
     let outcome = match Bench::parse().subject {
         Subject::Core(core) => core.run(),
         Subject::Collector(collector) => collector.run(),
+        Subject::Lsp(lsp) => lsp.run(),
         Subject::Child(task) => task.run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -116,7 +116,7 @@ impl Server {
                 }
             }
             None => Command {
-                title: lens::NEVER.into(),
+                title: if self.has_figures { lens::NEVER } else { lens::TRACED }.into(),
                 command: String::new(),
                 arguments: None,
             },

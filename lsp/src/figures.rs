@@ -1,12 +1,14 @@
 //! What is known of the functions' spans: a snapshot of the store, and what of it is about one function.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use flockscope_functions::{Evidence, FunctionId, Matches, Observed, ObservedId, Part, Tier, Workspace};
 use flockscope_model::rows::FunctionRow;
 use serde::Deserialize;
 
 use crate::nesting::{Nesting, Nestings};
+use crate::recent::Known;
 
 /// What tells rows of the analysis `functions` apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
@@ -49,39 +51,47 @@ impl From<&FunctionRow> for Key {
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     rows: Vec<FunctionRow>,
-    observed: Vec<Observed>,
+    /// See [`Known::later_calls`]; one for each row.
+    later_calls: Vec<i64>,
     /// Of rows that call themselves, the two parts.
     nestings: HashMap<ObservedId, Nesting>,
+    /// Figures of the same operations share these.
+    observed: Arc<Vec<Observed>>,
 }
 
 impl Figures {
-    pub(crate) fn new(rows: Vec<FunctionRow>, nestings: &Nestings) -> Self {
-        let numbered = || rows.iter().zip(0..);
-        let nestings: HashMap<ObservedId, Nesting> = numbered()
-            .filter_map(|(row, id)| Some((id, nestings.of(&Key::from(row))?.clone())))
+    /// `before`: the figures that these take the place of.
+    pub(crate) fn new(known: Vec<Known>, nestings: &Nestings, before: &Self) -> Self {
+        let (rows, later_calls): (Vec<_>, Vec<_>) =
+            known.into_iter().map(|known| (known.row, known.later_calls)).unzip();
+        let nestings: HashMap<ObservedId, Nesting> = (0..)
+            .zip(&rows)
+            .filter_map(|(id, row)| Some((id, nestings.of(&Key::from(row))?.clone())))
             .collect();
-        let nested_calls = |id| nestings.get(&id).and_then(|found| Some(found.nested.as_ref()?.calls));
-        let observed = numbered().map(|(row, id)| Observed {
-            id,
-            name: row.name.clone(),
-            service: row.service.clone(),
-            operation: row.operation.clone(),
-            module: row.module.clone(),
-            class: row.class.clone(),
-            function: row.function.clone(),
-            code_file_path: row.code_file_path.clone(),
-            code_function_name: row.code_function_name.clone(),
-            code_line: row.code_line_number.and_then(|line| u32::try_from(line).ok()),
-            parents: nested_calls(id)
-                .map(|calls| (id, calls.max(0).cast_unsigned()))
-                .into_iter()
-                .collect(),
-        });
+        let is_same = rows.len() == before.rows.len()
+            && nestings.len() == before.nestings.len()
+            && nestings.keys().all(|id| before.nestings.contains_key(id))
+            && rows
+                .iter()
+                .zip(before.observed.iter())
+                .all(|(row, observed)| is_of(row, observed));
+        let observed = if is_same {
+            Arc::clone(&before.observed)
+        } else {
+            let numbered = (0..).zip(&rows);
+            Arc::new(numbered.map(|(id, row)| observed(id, row, nestings.get(&id))).collect())
+        };
         Self {
-            observed: observed.collect(),
             nestings,
             rows,
+            later_calls,
+            observed,
         }
+    }
+
+    /// Whether these are about the same operations, so that spans are whose they were.
+    pub(crate) fn match_as(&self, others: &Self) -> bool {
+        Arc::ptr_eq(&self.observed, &others.observed)
     }
 
     pub(crate) fn rows(&self) -> &[FunctionRow] {
@@ -121,8 +131,12 @@ impl Figures {
     /// What is known of one function; `None`: nothing was seen.
     pub(crate) fn of(&self, function: FunctionId, matches: &Matches) -> Option<FunctionFigures<'_>> {
         let mut rows = Vec::new();
+        let mut later_calls = 0;
         let mut certainty = None;
         for found in matches.of(function) {
+            let Ok(place) = usize::try_from(found.observed) else {
+                continue;
+            };
             let Some(row) = self.row(found.observed, found.part) else {
                 continue;
             };
@@ -134,11 +148,48 @@ impl Figures {
             // What is said of all is no surer than of any: the surest come first, and what is less sure is left out.
             if std::mem::discriminant(&first.0) == std::mem::discriminant(&found.tier) {
                 rows.push(row);
+                later_calls += self.later_calls.get(place).copied().unwrap_or(0);
             }
         }
         let (tier, evidence) = certainty?;
-        FunctionFigures::new(rows, tier, evidence)
+        FunctionFigures::new(rows, later_calls, (tier, evidence))
     }
+}
+
+fn observed(id: ObservedId, row: &FunctionRow, nesting: Option<&Nesting>) -> Observed {
+    Observed {
+        id,
+        name: row.name.clone(),
+        service: row.service.clone(),
+        operation: row.operation.clone(),
+        module: row.module.clone(),
+        class: row.class.clone(),
+        function: row.function.clone(),
+        code_file_path: row.code_file_path.clone(),
+        code_function_name: row.code_function_name.clone(),
+        code_line: line(row),
+        parents: nesting
+            .and_then(|nesting| Some((id, nesting.nested.as_ref()?.calls.max(0).cast_unsigned())))
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// Whether this is the operation of a row.
+fn is_of(row: &FunctionRow, observed: &Observed) -> bool {
+    row.name == observed.name
+        && row.service == observed.service
+        && row.operation == observed.operation
+        && row.module == observed.module
+        && row.class == observed.class
+        && row.function == observed.function
+        && row.code_file_path == observed.code_file_path
+        && row.code_function_name == observed.code_function_name
+        && line(row) == observed.code_line
+}
+
+fn line(row: &FunctionRow) -> Option<u32> {
+    row.code_line_number.and_then(|line| u32::try_from(line).ok())
 }
 
 /// The figures of one function, over all rows that are its.
@@ -154,6 +205,8 @@ pub(crate) struct FunctionFigures<'a> {
     pub(crate) last_error: Option<&'a FunctionRow>,
     pub(crate) calls: i64,
     pub(crate) errors: i64,
+    /// Calls of these that are not in the percentiles yet.
+    pub(crate) later_calls: i64,
     pub(crate) total_ms: f64,
     pub(crate) tier: Tier,
     pub(crate) evidence: Evidence,
@@ -167,7 +220,11 @@ pub(crate) enum Percentile {
 }
 
 impl<'a> FunctionFigures<'a> {
-    pub(crate) fn new(rows: Vec<&'a FunctionRow>, tier: Tier, evidence: Evidence) -> Option<Self> {
+    pub(crate) fn new(
+        rows: Vec<&'a FunctionRow>,
+        later_calls: i64,
+        (tier, evidence): (Tier, Evidence),
+    ) -> Option<Self> {
         let last = rows.iter().copied().max_by_key(|row| row.last_time)?;
         let slowest = rows
             .iter()
@@ -182,6 +239,7 @@ impl<'a> FunctionFigures<'a> {
             errors: rows.iter().map(|row| row.errors).sum(),
             total_ms: rows.iter().map(|row| row.total_ms).sum(),
             rows,
+            later_calls,
             tier,
             evidence,
         })
@@ -265,8 +323,9 @@ class Two(Base):
         let mut two = row("program", "Two", "run", 6, 20);
         two.p95_ms = 7.0;
         two.slowest_ms = 2.0;
-        let rows = vec![one, two, row("elsewhere", "Two", "only", 1, 30)];
-        let figures = Figures::new(rows, &Nestings::default());
+        let rows = [one, two, row("elsewhere", "Two", "only", 1, 30)];
+        let known = |row| Known { row, later_calls: 2 };
+        let figures = Figures::new(rows.map(known).to_vec(), &Nestings::default(), &Figures::default());
         let matches = figures.matched_with(&workspace);
         let of = |name: &str| {
             let functions = workspace.functions(path);
@@ -275,6 +334,7 @@ class Two(Base):
         };
         let run = of("Base.run").expect("it was seen");
         assert_eq!((run.calls, run.errors, run.total_ms), (10, 1, 20.0));
+        assert_eq!(run.later_calls, 4);
         assert_eq!(
             (run.last.class.as_deref(), run.slowest.class.as_deref()),
             (Some("Two"), Some("One"))
@@ -287,5 +347,29 @@ class Two(Base):
             "it was another module's"
         );
         assert_eq!(figures.latest(), Some(30));
+    }
+
+    #[test]
+    fn figures_of_the_same_operations_match_as_those_before() {
+        let known = |row| Known { row, later_calls: 0 };
+        let before = Figures::new(
+            vec![known(row("m", "One", "run", 4, 10))],
+            &Nestings::default(),
+            &Figures::default(),
+        );
+        let more = Figures::new(
+            vec![known(row("m", "One", "run", 5, 20))],
+            &Nestings::default(),
+            &before,
+        );
+        assert!(more.match_as(&before));
+        let other = Figures::new(
+            vec![known(row("m", "One", "stop", 5, 20))],
+            &Nestings::default(),
+            &before,
+        );
+        assert!(!other.match_as(&before));
+        let fewer = Figures::new(Vec::new(), &Nestings::default(), &before);
+        assert!(!fewer.match_as(&before));
     }
 }

@@ -92,6 +92,12 @@ pub(crate) fn markdown(
             out += &format!("| and {} more | | | | | |\n", rows.len() - MOST_CLASSES);
         }
     }
+    if figures.later_calls > 0 {
+        out += &format!(
+            "\n*p50, p95 and p99 do not have the {} yet.*\n",
+            words::counted(figures.later_calls, "latest call", "latest calls")
+        );
+    }
     out += &format!(
         "\n- latest: {}, {}, trace {}\n- slowest: {}, trace {}\n",
         words::duration(figures.last.last_ms),

@@ -159,6 +159,9 @@ pub(crate) fn edit_in_words(edit: Edit) -> &'static str {
 /// What stands above a function that is traced, and whose spans were not seen.
 pub(crate) const NEVER: &str = "traced, never seen";
 
+/// The same before it is known whether any were.
+pub(crate) const TRACED: &str = "traced";
+
 /// Whether a function gets a line at all: its calls are spans, or spans say that they are its calls.
 pub(crate) fn is_wanted(function: &Function<'_>, figures: Option<&FunctionFigures<'_>>) -> bool {
     figures.is_some()
@@ -224,7 +227,7 @@ mod tests {
         row.errors = 1;
         row.last_error_time = Some(1_000_000_000);
         row.last_error_message = Some("line one\nline two ".repeat(20));
-        let figures = FunctionFigures::new(vec![&row], Tier::Exact, Evidence::Classes).expect("a row");
+        let figures = FunctionFigures::new(vec![&row], 0, (Tier::Exact, Evidence::Classes)).expect("a row");
         let facts = Facts {
             figures: &figures,
             change,

@@ -14,6 +14,7 @@ mod details;
 mod documents;
 mod exceptions;
 mod figures;
+mod framing;
 mod hints;
 mod hover;
 mod lens;
@@ -25,6 +26,7 @@ mod positions;
 mod preferences;
 mod problems;
 mod readings;
+mod recent;
 mod reproduction;
 mod routes;
 mod server;
@@ -38,6 +40,8 @@ mod traces;
 mod words;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_lsp::client_monitor::ClientProcessMonitorLayer;
 use async_lsp::concurrency::ConcurrencyLayer;
@@ -47,7 +51,7 @@ use async_lsp::{ClientSocket, LspService, MainLoop, ResponseError};
 use tokio::runtime::Builder;
 use tower::ServiceBuilder;
 
-use crate::tolerance::Tolerant;
+use crate::tolerance::TolerantLayer;
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
@@ -69,13 +73,17 @@ pub enum ServeError {
     /// The editor broke the protocol, or went away.
     #[error("the connection to the editor ended: {0}")]
     Protocol(#[from] async_lsp::Error),
+    /// The editor said `exit` without `shutdown`, which the protocol has for a failure.
+    #[error("the editor ended the server without asking it to shut down")]
+    Exit,
 }
 
 /// Serves the editor at standard input and output, until it says `exit`.
 pub fn serve(options: Options) -> Result<(), ServeError> {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let (server, _) = MainLoop::new_server(|client| service(client, options));
+        let asked_to_end = Arc::<AtomicBool>::default();
+        let (server, _) = MainLoop::new_server(|client| service(client, options, &asked_to_end));
         // Unix hands the pipes over as they are; elsewhere a thread stands between.
         #[cfg(unix)]
         let (input, output) = (
@@ -87,7 +95,11 @@ pub fn serve(options: Options) -> Result<(), ServeError> {
             tokio_util::compat::TokioAsyncReadCompatExt::compat(tokio::io::stdin()),
             tokio_util::compat::TokioAsyncWriteCompatExt::compat_write(tokio::io::stdout()),
         );
-        Ok(server.run_buffered(input, output).await?)
+        server.run(framing::well_formed(input), output).await?;
+        match asked_to_end.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => Err(ServeError::Exit),
+        }
     })
 }
 
@@ -95,11 +107,13 @@ pub fn serve(options: Options) -> Result<(), ServeError> {
 fn service(
     client: ClientSocket,
     options: Options,
+    asked_to_end: &Arc<AtomicBool>,
 ) -> impl LspService<Response = serde_json::Value, Error = ResponseError, Future: Send> {
     ServiceBuilder::new()
+        .layer(TolerantLayer(Arc::clone(asked_to_end)))
         .layer(LifecycleLayer::default())
         .layer(CatchUnwindLayer::default())
         .layer(ConcurrencyLayer::default())
         .layer(ClientProcessMonitorLayer::new(client.clone()))
-        .service(Tolerant(routes::router(client, options)))
+        .service(routes::router(client, options))
 }

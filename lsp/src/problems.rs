@@ -105,6 +105,7 @@ fn line_range(text: &str, line: usize, encoding: Encoding) -> Range {
     let column = |text: &str| match encoding {
         Encoding::Utf8 => text.len(),
         Encoding::Utf16 => text.encode_utf16().count(),
+        Encoding::Utf32 => text.chars().count(),
     };
     let place = |column: usize| Position::new(u32::try_from(line).unwrap_or(0), u32::try_from(column).unwrap_or(0));
     let indentation = content.len() - content.trim_start().len();

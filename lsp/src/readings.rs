@@ -1,5 +1,6 @@
 //! What of the traces is read, and when: each topic by itself, soon after spans have come, and the longer a reading takes
-//! the longer it rests. The machine is the program's.
+//! the longer it rests. The machine is the program's. Of a large store, the figures of functions are read in two ways
+//! (`recent.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use async_lsp::ClientSocket;
 use flockscope_analytics::calls::{Level, Window};
 use flockscope_client::{ClientError, Connection};
+use flockscope_model::rows::FunctionRow;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -16,10 +18,29 @@ use crate::changes::{self, Changes, Comparison};
 use crate::details::{self, Details};
 use crate::figures::Figures;
 use crate::nesting::{self, Nestings};
+use crate::recent::{Known, Whole};
+use crate::server::now;
 use crate::traces::{self, Ended};
 
-/// Readings of one topic take at most one part in so many of the time.
+/// A reading that took long is done so many times its own time later again.
 const REST: u32 = 9;
+
+/// The same of what reads a large store whole: it takes all processors.
+const LONG_REST: u32 = 29;
+
+/// What is recent rests no longer, also when the machine has much else to do: a lens is to follow within half a second.
+const MOST_RECENT_REST: Duration = Duration::from_millis(200);
+
+/// A store is small if its functions are read within this time. Then they are read whole whenever spans come.
+const QUICK: Duration = Duration::from_millis(30);
+
+/// Of a large one, the spans since so long before the latest one are read whenever spans come: the longest of these times
+/// whose spans are read within [`QUICK`]. What begins earlier and comes later is in the next reading of the whole.
+const WINDOWS: [i64; 5] = [3_600 * SECOND, 600 * SECOND, 120 * SECOND, 30 * SECOND, 5 * SECOND];
+const SECOND: i64 = 1_000_000_000;
+
+/// The one to begin with.
+const FIRST_WINDOW: usize = 1;
 
 /// Pause after a reading failed, for each time that it did in a row: the process may be busy, or be replaced.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
@@ -30,6 +51,8 @@ const MOST_FAILURES: u32 = 5;
 pub(crate) enum Topic {
     /// The figures of functions; every other reading may need them.
     Functions,
+    /// Those of a large store, brought up to date.
+    Recent,
     /// What hovers say beside figures.
     Details,
     /// Who called whom.
@@ -42,8 +65,9 @@ pub(crate) enum Topic {
 
 impl Topic {
     /// In the order in which they are wanted.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Functions,
+        Self::Recent,
         Self::Edges,
         Self::Details,
         Self::Changes,
@@ -54,7 +78,7 @@ impl Topic {
     /// behind it.
     fn pause(self) -> Duration {
         match self {
-            Self::Functions => Duration::from_millis(60),
+            Self::Functions | Self::Recent => Duration::from_millis(60),
             Self::Details | Self::Edges | Self::Changes => Duration::from_secs(1),
             Self::Catalog => Duration::from_secs(10),
         }
@@ -65,10 +89,29 @@ impl Topic {
 pub(crate) enum Read {
     Functions(Arc<Figures>),
     Details(Arc<Details>),
-    /// With the figures of operations that call themselves; the figures of functions are told of these by the next reading.
-    Edges(Arc<Edges>, Arc<Nestings>),
+    Edges(Arc<Edges>),
     Changes(Arc<Changes>),
     Catalog(flockscope_sql::Catalog),
+}
+
+/// What a reading found.
+enum Found {
+    Whole(Whole),
+    /// The figures of the spans since a moment.
+    Recent(i64, Vec<FunctionRow>),
+    /// Edges, and the figures of operations that call themselves.
+    Edges(Arc<Edges>, Nestings),
+    Rest(Read),
+}
+
+/// What a reading needs to know.
+#[derive(Clone)]
+struct Question {
+    connection: Connection,
+    figures: Arc<Figures>,
+    comparison: Comparison,
+    /// From when on spans are recent; `None` for a small store.
+    since: Option<i64>,
 }
 
 /// When a topic is read.
@@ -85,10 +128,14 @@ pub(crate) struct Readings {
     connection: Connection,
     client: ClientSocket,
     comparison: Comparison,
+    whole: Whole,
+    /// The place in [`WINDOWS`].
+    window: usize,
+    is_small: bool,
     figures: Arc<Figures>,
-    nestings: Arc<Nestings>,
+    nestings: Nestings,
     plans: Vec<Plan>,
-    running: JoinSet<(Topic, Duration, Result<Read, ClientError>)>,
+    running: JoinSet<(Topic, Duration, Result<Found, ClientError>)>,
 }
 
 impl Readings {
@@ -105,8 +152,11 @@ impl Readings {
             connection,
             client,
             comparison,
+            whole: Whole::default(),
+            window: FIRST_WINDOW,
+            is_small: false,
             figures: Arc::default(),
-            nestings: Arc::default(),
+            nestings: Nestings::default(),
             plans: Topic::ALL.map(plan).into(),
             running: JoinSet::new(),
         }
@@ -169,9 +219,12 @@ impl Readings {
         };
         match topic {
             Topic::Functions => !is_running(|topic| topic == Topic::Functions),
+            Topic::Recent => {
+                !self.is_small && self.whole.since().is_some() && !is_running(|topic| topic == Topic::Recent)
+            }
             // The rest is about functions that are known.
             _ if self.figures.is_empty() => !is_running(|_| true),
-            _ => !is_running(|topic| topic != Topic::Functions),
+            _ => !is_running(|topic| !matches!(topic, Topic::Functions | Topic::Recent)),
         }
     }
 
@@ -193,32 +246,56 @@ impl Readings {
             }
             plan.is_stale = false;
             plan.is_running = true;
-            let (connection, figures) = (self.connection.clone(), Arc::clone(&self.figures));
-            let (comparison, nestings) = (self.comparison, Arc::clone(&self.nestings));
+            let question = Question {
+                connection: self.connection.clone(),
+                figures: Arc::clone(&self.figures),
+                comparison: self.comparison,
+                since: match topic {
+                    Topic::Recent => self.whole.since(),
+                    _ => self.next_since(),
+                },
+            };
             self.running.spawn(async move {
                 let begun = Instant::now();
-                let outcome = read(topic, &connection, &figures, &nestings, comparison).await;
+                let outcome = read(topic, question).await;
                 (topic, begun.elapsed(), outcome)
             });
         }
     }
 
-    fn take(&mut self, topic: Topic, took: Duration, outcome: Result<Read, ClientError>) -> Result<(), Ended> {
+    /// From when on spans are recent after the next reading of the whole.
+    fn next_since(&self) -> Option<i64> {
+        // A clock that goes wrong must not take all that comes after it for the past.
+        let latest = self.figures.latest().map_or_else(now, |latest| latest.min(now()));
+        let window = WINDOWS.get(self.window).copied().unwrap_or_default();
+        (!self.is_small).then(|| latest.saturating_sub(window))
+    }
+
+    fn take(&mut self, topic: Topic, took: Duration, outcome: Result<Found, ClientError>) -> Result<(), Ended> {
         let Some(plan) = self.plan(topic) else { return Ok(()) };
         plan.is_running = false;
         match outcome {
             Ok(found) => {
                 plan.failures = 0;
-                plan.not_before = Instant::now() + (took * REST).max(topic.pause());
-                match &found {
-                    Read::Functions(figures) => self.figures = Arc::clone(figures),
-                    Read::Edges(_, nestings) if *nestings != self.nestings => {
-                        self.nestings = Arc::clone(nestings);
-                        self.is_stale(Topic::Functions);
+                let rest = match topic {
+                    Topic::Recent => (took * REST).min(MOST_RECENT_REST),
+                    _ if took < QUICK => took * REST,
+                    _ => took * LONG_REST,
+                };
+                plan.not_before = Instant::now() + rest.max(topic.pause());
+                match found {
+                    Found::Whole(whole) => self.take_whole(whole, took),
+                    Found::Recent(since, rows) => self.take_recent(since, rows, took),
+                    Found::Edges(edges, nestings) => {
+                        // Figures are told of these by their next reading.
+                        if nestings != self.nestings {
+                            self.nestings = nestings;
+                            self.is_stale(Topic::Functions);
+                        }
+                        self.client.emit(Read::Edges(edges)).map_err(|_| Ended::Editor)
                     }
-                    _ => {}
+                    Found::Rest(read) => self.client.emit(read).map_err(|_| Ended::Editor),
                 }
-                self.client.emit(found).map_err(|_| Ended::Editor)
             }
             // The traces may be elsewhere by now.
             Err(error) if topic == Topic::Functions && plan.failures == MOST_FAILURES => Err(Ended::Traces(error)),
@@ -231,27 +308,68 @@ impl Readings {
             }
         }
     }
+
+    fn take_whole(&mut self, whole: Whole, took: Duration) -> Result<(), Ended> {
+        self.whole = whole;
+        let was_small = std::mem::replace(&mut self.is_small, took < QUICK);
+        let has_news = self.plan(Topic::Functions).is_some_and(|plan| plan.is_stale);
+        if let Some(recent) = self.plan(Topic::Recent) {
+            // Spans came after this was begun, and what is shown may have them already.
+            if has_news && !was_small {
+                recent.is_stale = true;
+                recent.not_before = Instant::now();
+                return Ok(());
+            }
+            recent.is_stale = has_news;
+        }
+        self.tell(self.whole.known())
+    }
+
+    fn take_recent(&mut self, since: i64, rows: Vec<FunctionRow>, took: Duration) -> Result<(), Ended> {
+        if self.whole.since() != Some(since) {
+            // The whole was read meanwhile, and has another recent part.
+            if let Some(recent) = self.plan(Topic::Recent) {
+                recent.is_stale = true;
+                recent.not_before = Instant::now();
+            }
+            return Ok(());
+        }
+        if took > QUICK {
+            self.window = (self.window + 1).min(WINDOWS.len() - 1);
+        } else if took < QUICK / 5 {
+            self.window = self.window.saturating_sub(1);
+        }
+        self.tell(self.whole.known_with(rows))
+    }
+
+    fn tell(&mut self, known: Vec<Known>) -> Result<(), Ended> {
+        self.figures = Arc::new(Figures::new(known, &self.nestings, &self.figures));
+        let read = Read::Functions(Arc::clone(&self.figures));
+        self.client.emit(read).map_err(|_| Ended::Editor)
+    }
 }
 
-async fn read(
-    topic: Topic,
-    connection: &Connection,
-    figures: &Figures,
-    nestings: &Nestings,
-    comparison: Comparison,
-) -> Result<Read, ClientError> {
-    Ok(match topic {
-        Topic::Functions => {
-            let rows = connection.functions(Window::default()).await?;
-            Read::Functions(Arc::new(Figures::new(rows, nestings)))
+async fn read(topic: Topic, question: Question) -> Result<Found, ClientError> {
+    let Question {
+        connection,
+        figures,
+        comparison,
+        since,
+    } = question;
+    Ok(match (topic, since) {
+        (Topic::Functions, Some(since)) => Found::Whole(Whole::new(connection.ask(&Whole::call(since)).await?, since)),
+        (Topic::Functions, None) => Found::Whole(Whole::alone(connection.functions(Window::default()).await?)),
+        (Topic::Recent, since) => {
+            let window = Window { since, until: None };
+            Found::Recent(since.unwrap_or(i64::MIN), connection.functions(window).await?)
         }
-        Topic::Details => Read::Details(Arc::new(details::read(connection, figures).await?)),
-        Topic::Edges => {
+        (Topic::Details, _) => Found::Rest(Read::Details(Arc::new(details::read(&connection, &figures).await?))),
+        (Topic::Edges, _) => {
             let rows = connection.dependencies(Level::Operation, Window::default()).await?;
-            let nestings = nesting::read(connection, &rows).await?;
-            Read::Edges(Arc::new(Edges::new(rows)), Arc::new(nestings))
+            let nestings = nesting::read(&connection, &rows).await?;
+            Found::Edges(Arc::new(Edges::new(rows)), nestings)
         }
-        Topic::Changes => Read::Changes(Arc::new(changes::read(connection, comparison).await?)),
-        Topic::Catalog => Read::Catalog(catalog::read(connection, figures.rows()).await?),
+        (Topic::Changes, _) => Found::Rest(Read::Changes(Arc::new(changes::read(&connection, comparison).await?))),
+        (Topic::Catalog, _) => Found::Rest(Read::Catalog(catalog::read(&connection, figures.rows()).await?)),
     })
 }

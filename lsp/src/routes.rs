@@ -217,6 +217,8 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
             server.workspace = workspace;
             server.all_is_new();
             server.look_soon();
+            // Classes may be traced because of a base in another file.
+            server.refresh();
             ControlFlow::Continue(())
         })
         .event::<Looked>(|server, Looked(scan)| {

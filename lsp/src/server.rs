@@ -64,6 +64,8 @@ pub(crate) struct Server {
     pub(crate) documents: Documents,
     pub(crate) workspace: Workspace,
     pub(crate) figures: Arc<Figures>,
+    /// Whether the traces were asked, or looked for in vain.
+    pub(crate) has_figures: bool,
     pub(crate) matches: Matches,
     pub(crate) edges: Arc<Edges>,
     pub(crate) details: Arc<Details>,
@@ -132,6 +134,7 @@ impl Server {
             documents: Documents::default(),
             workspace: Workspace::default(),
             figures: Arc::default(),
+            has_figures: false,
             matches: Matches::default(),
             edges: Arc::default(),
             details: Arc::default(),
@@ -327,8 +330,9 @@ impl Server {
     pub(crate) fn take(&mut self, read: Read) {
         match read {
             Read::Functions(figures) => {
+                self.is_unmatched |= !figures.match_as(&self.figures);
                 self.figures = figures;
-                self.is_unmatched = true;
+                self.has_figures = true;
                 self.ask_git();
                 self.refresh();
                 self.check_code();
@@ -343,7 +347,7 @@ impl Server {
                 self.raised = None;
                 self.check_code();
             }
-            Read::Edges(edges, _) => {
+            Read::Edges(edges) => {
                 self.edges = edges;
                 if self.can_refresh_hints {
                     self.ask::<InlayHintRefreshRequest>(());

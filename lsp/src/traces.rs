@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::Options;
 use crate::changes::Comparison;
-use crate::readings::Readings;
+use crate::readings::{Read, Readings};
 use crate::sql_checks::Reached;
 
 /// Pause before traces are looked for again that were not there, or could not be reached.
@@ -30,11 +30,15 @@ pub(crate) async fn follow(
     mut comparisons: watch::Receiver<Comparison>,
 ) {
     let mut last_trouble = String::new();
+    let mut is_first = true;
     loop {
         let outcome = match located(&folder, &options) {
             Some(located) => follow_located(&located, &options, &client, &mut comparisons).await,
+            // Nothing was ever seen.
+            None if is_first => client.emit(Read::Functions(Arc::default())).map_err(|_| Ended::Editor),
             None => Ok(()),
         };
+        is_first = false;
         // A store that is open in this process must be let go of before it is opened again.
         if client.emit(Reached(None)).is_err() {
             return;

@@ -66,7 +66,17 @@ impl Client {
     }
 
     /// The same, with what the user sets in the editor.
-    pub(crate) fn start_with(mut command: Command, folder: &Path, capabilities: &Value, settings: Value) -> Self {
+    pub(crate) fn start_with(command: Command, folder: &Path, capabilities: &Value, settings: Value) -> Self {
+        Self::start_for(std::process::id(), command, folder, (capabilities, settings))
+    }
+
+    /// The same for an editor that is another process.
+    pub(crate) fn start_for(
+        editor: u32,
+        mut command: Command,
+        folder: &Path,
+        (capabilities, settings): (&Value, Value),
+    ) -> Self {
         let mut server = command
             .args(["lsp", "--stdio"])
             .stdin(Stdio::piped())
@@ -86,7 +96,7 @@ impl Client {
         };
         let answer = client.ask(
             "initialize",
-            json!({"processId": std::process::id(), "rootUri": address(folder), "capabilities": capabilities,
+            json!({"processId": editor, "rootUri": address(folder), "capabilities": capabilities,
                    "initializationOptions": settings}),
         );
         assert_eq!(answer["serverInfo"]["name"], "flockscope");
@@ -96,9 +106,17 @@ impl Client {
     }
 
     fn send(&mut self, message: &Value) {
-        let body = message.to_string();
+        self.send_body(&message.to_string());
+    }
+
+    /// Sends a text as a message, whatever it is.
+    pub(crate) fn send_body(&mut self, body: &str) {
+        self.send_bytes(format!("Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
+    }
+
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().expect("it runs");
-        write!(input, "Content-Length: {}\r\n\r\n{body}", body.len()).expect("it reads");
+        input.write_all(bytes).expect("it reads");
         input.flush().expect("it reads");
     }
 
@@ -226,6 +244,33 @@ impl Client {
         let at = json!({"textDocument": {"uri": address(file)}, "position": {"line": line, "character": character}});
         let hover = self.ask("textDocument/hover", at);
         hover["contents"]["value"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The next answers to so many requests, whole, in the order in which they come.
+    pub(crate) fn answers(&mut self, count: usize) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut answers = Vec::new();
+        while answers.len() < count {
+            let message = self.next_message(deadline);
+            let message = message.unwrap_or_else(|| panic!("{} of {count} answers came", answers.len()));
+            match message.get("method") {
+                None => answers.push(message),
+                Some(_) => self.heard.push_back(message),
+            }
+        }
+        answers
+    }
+
+    /// The exit code of a server that ends by itself.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.server.try_wait().expect("it was started") {
+                return status.code();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the server does not end");
     }
 
     /// Ends the server as the protocol says, and gives its exit code.

@@ -11,3 +11,4 @@ mod notebooks;
 mod project;
 mod settings;
 mod sql;
+mod transport;

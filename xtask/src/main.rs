@@ -61,7 +61,7 @@ struct TestArgs {
 
 #[derive(Args)]
 struct BenchArgs {
-    /// What to measure: core or collector
+    /// What to measure: core, collector or lsp
     name: String,
     #[command(flatten)]
     passed_on: PassedOn,

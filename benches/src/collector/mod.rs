@@ -2,21 +2,21 @@
 
 pub(crate) mod bare_grpc;
 mod batches;
-mod bodies;
+pub(crate) mod bodies;
 mod clients;
 mod helpdesk;
-mod load;
+pub(crate) mod load;
 mod memory;
 mod one_span;
-mod sender;
-mod server;
+pub(crate) mod sender;
+pub(crate) mod server;
 mod visibility;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum, value_parser};
 use tokio::runtime::{Builder, Runtime};
 
@@ -88,17 +88,7 @@ enum Part {
 impl Collector {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         install_crypto();
-        let program = match &self.flockscope {
-            Some(program) => program.clone(),
-            None => server::program()?,
-        };
-        // Processes are started in folders of their own.
-        let program = program.canonicalize().unwrap_or(program);
-        ensure!(
-            program.is_file(),
-            "there is no {}: build it, or name it with --flockscope",
-            program.display()
-        );
+        let program = server::program(self.flockscope.as_deref())?;
         let work = self.options.work_folder()?;
         let machine = Machine::now()?;
         let mut report = Report::new(Beside::NAMED);
@@ -141,7 +131,7 @@ impl Collector {
 }
 
 /// The executor of one part. It ends with the part, and with it the part's connections.
-fn runtime() -> Result<Runtime> {
+pub(crate) fn runtime() -> Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -150,13 +140,13 @@ fn runtime() -> Result<Runtime> {
 }
 
 /// Where the HTTP client is built with TLS, it must be told which cryptography to use, although nothing here needs it.
-fn install_crypto() {
+pub(crate) fn install_crypto() {
     // Fails where there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// A start, in nanoseconds since the epoch, from which on spans over this time end about now.
-fn recent(time: Duration) -> Result<i64> {
+pub(crate) fn recent(time: Duration) -> Result<i64> {
     Ok(now_in_nanoseconds()? - i64::try_from(time.as_nanos())?)
 }
 

@@ -114,10 +114,23 @@ impl Server {
     }
 }
 
-/// The program that was built together with this one.
-pub(crate) fn program() -> Result<PathBuf> {
-    let here = env::current_exe().context("cannot find this program")?;
-    Ok(here.with_file_name(format!("flockscope{EXE_SUFFIX}")))
+/// The program that is named, or the one that was built together with this one.
+pub(crate) fn program(named: Option<&Path>) -> Result<PathBuf> {
+    let program = match named {
+        Some(program) => program.to_owned(),
+        None => {
+            let here = env::current_exe().context("cannot find this program")?;
+            here.with_file_name(format!("flockscope{EXE_SUFFIX}"))
+        }
+    };
+    // Processes are started in folders of their own.
+    let program = program.canonicalize().unwrap_or(program);
+    ensure!(
+        program.is_file(),
+        "there is no {}: build it, or name it with --flockscope",
+        program.display()
+    );
+    Ok(program)
 }
 
 /// Whether an environment variable could change what Flock, an OpenTelemetry SDK or the server does.

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use cpu_time::ThreadTime;
 use tree_sitter::{InputEdit, ParseOptions, Parser, Point, Tree};
 
 use crate::language::Language;
 
-/// A file that takes longer is not code that somebody wrote; it keeps what was known about it.
+/// A file that takes the processor longer is not code that somebody wrote; it keeps what was known about it.
 const LONGEST: Duration = Duration::from_secs(2);
 
 thread_local! {
@@ -20,7 +21,7 @@ thread_local! {
 pub(crate) fn parse(language: Language, text: &str, old: Option<&Tree>) -> Option<Tree> {
     PARSER.with_borrow_mut(|parser| {
         parser.set_language(&language.grammar()).ok()?;
-        let started = Instant::now();
+        let started = ThreadTime::now();
         let mut in_time = |_: &tree_sitter::ParseState| {
             if started.elapsed() < LONGEST {
                 ControlFlow::Continue(())
