@@ -9,6 +9,7 @@ mod catalog;
 mod code;
 mod documents;
 mod figures;
+mod findings;
 mod hover;
 mod lens;
 mod markdown;

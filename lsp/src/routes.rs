@@ -20,7 +20,7 @@ use crate::notebooks::{
     DidChangeNotebook, DidCloseNotebook, DidOpenNotebook, DidSaveNotebook, Initialize, synchronization,
 };
 use crate::server::{Check, FRESH, Loaded, Looked, Server, Tick, now};
-use crate::sql_checks::{AllAnswered, Answered, KeyLookedFor, Reached};
+use crate::sql_checks::{AllAnswered, Answered, Found, KeyLookedFor, Reached};
 use crate::traces::{CatalogRead, EdgesRead, News, Sign};
 
 /// All handlers around the state.
@@ -202,6 +202,10 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .event::<Answered>(|server, answered| {
             server.take_answer(answered);
+            ControlFlow::Continue(())
+        })
+        .event::<Found>(|server, found| {
+            server.take_found(found);
             ControlFlow::Continue(())
         })
         .event::<KeyLookedFor>(|server, looked| {

@@ -367,14 +367,20 @@ impl Server {
 
     pub(crate) fn check(&mut self, url: &Url) {
         self.checks.remove(url);
-        self.tell_mistakes(url);
-        self.ask_duckdb(url);
+        match self.settings(url, |settings| settings.diagnostics()) {
+            Some(diagnostics) => {
+                if let Some(document) = self.documents.get_mut(url) {
+                    document.is_marked = !diagnostics.is_empty();
+                }
+                self.publish(url.clone(), diagnostics);
+            }
+            None => self.look_through(url),
+        }
     }
 
-    /// Tells the editor what is wrong in a text, as far as that is known.
+    /// Tells the editor what is wrong in the SQL of a text, as far as that is known.
     pub(crate) fn tell_mistakes(&mut self, url: &Url) {
-        let found = self.sql_diagnostics(url);
-        let Some(diagnostics) = found.or_else(|| self.settings(url, |settings| settings.diagnostics())) else {
+        let Some(diagnostics) = self.sql_diagnostics(url) else {
             return;
         };
         let Some(document) = self.documents.get_mut(url) else {

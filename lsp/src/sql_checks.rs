@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::catalog::SPANS_FOR_KEYS;
 use crate::documents::Kind;
+use crate::findings::{Findings, Piece};
 use crate::positions::offset;
 use crate::server::Server;
 use crate::sql::{Sql, relative};
@@ -29,6 +30,9 @@ const MOST_AT_ONCE: usize = 200;
 /// Keys that are remembered as looked for, and how many of a text are looked for at once.
 const MOST_KEYS: usize = 2_000;
 const MOST_KEYS_AT_ONCE: usize = 20;
+
+/// A longer text is looked through on a thread of its own alone, never by a handler.
+const LARGE: usize = 32 << 10;
 
 /// Lines of a message: DuckDB lists every function that would fit.
 const MOST_LINES: usize = 6;
@@ -96,8 +100,15 @@ impl<'a> Said<'a> {
 /// What is known of a text, and the task that asks about it.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
+    findings: Option<Findings>,
     answers: Answers,
     running: Option<AbortHandle>,
+}
+
+/// A text was looked through, for the main loop.
+pub(crate) struct Found {
+    url: Url,
+    findings: Findings,
 }
 
 impl Drop for Checked {
@@ -173,36 +184,83 @@ impl Server {
         Some(ask(&Sql::of_string(&self.catalog, document, self.encoding, &string)))
     }
 
-    /// What is wrong in the SQL of a text; nothing for a text that can have none.
-    pub(crate) fn sql_diagnostics(&mut self, url: &Url) -> Option<Vec<Diagnostic>> {
-        let (checked, keys) = self.take_said(url);
+    /// Looks a text through, on a thread of its own. What is found comes as an event.
+    pub(crate) fn look_through(&mut self, url: &Url) {
+        let Some(unread) = self.each_sql(url, |sql| sql.unread()) else {
+            return;
+        };
+        let Some(edition) = self.documents.get(url).map(|document| document.edition) else {
+            return;
+        };
+        let (catalog, client, url) = (self.catalog.clone(), self.client.clone(), url.clone());
+        tokio::task::spawn_blocking(move || {
+            let pieces = unread.into_iter().map(|piece| piece.read(&catalog)).collect();
+            let findings = Findings { edition, pieces };
+            // The editor may be gone.
+            let _ = client.emit(Found { url, findings });
+        });
+    }
+
+    pub(crate) fn take_found(&mut self, Found { url, findings }: Found) {
+        let document = self.documents.get(&url);
+        if document.is_none_or(|document| document.edition != findings.edition) {
+            // The text is another one by now, and is looked through when it rests.
+            return;
+        }
+        let is_large = document.is_some_and(|document| document.text.len() > LARGE);
+        self.sql_checks.entry(url.clone()).or_default().findings = Some(findings);
+        self.tell_mistakes(&url);
+        self.ask_duckdb(&url);
+        if is_large {
+            // Its lenses were waited for.
+            self.refresh();
+        }
+    }
+
+    /// Asks about what was found in the text as it is now; nothing before it was looked through. A short text is looked
+    /// through at once.
+    pub(crate) fn with_findings<T>(
+        &mut self,
+        url: &Url,
+        ask: impl Fn(&Sql<'_>, &Piece, Said<'_>) -> T,
+    ) -> Option<Vec<T>> {
+        let edition = self.documents.get(url)?.edition;
+        let is_known = |checked: &Checked| checked.findings.as_ref().is_some_and(|found| found.edition == edition);
+        if !self.sql_checks.get(url).is_some_and(is_known) {
+            if self.documents.get(url)?.text.len() > LARGE {
+                return None;
+            }
+            let catalog = self.catalog.clone();
+            let pieces = self.each_sql(url, |sql| sql.unread().read(&catalog))?;
+            self.sql_checks.entry(url.clone()).or_default().findings = Some(Findings { edition, pieces });
+        }
+        let checked = self.sql_checks.get(url)?;
+        let document = self.documents.get(url)?;
         let said = Said {
             answers: &checked.answers,
-            keys: &keys,
+            keys: &self.older_keys,
         };
-        let found = self.each_sql(url, |sql| sql.diagnostics(said));
-        self.sql_checks.insert(url.clone(), checked);
-        self.older_keys = keys;
-        Some(found?.into_iter().flatten().collect())
+        let pieces = checked.findings.iter().flat_map(|found| &found.pieces);
+        let asked = pieces.map(|piece| {
+            let sql = match &piece.string {
+                Some(string) => Sql::of_string(&self.catalog, document, self.encoding, string),
+                None => Sql::of_document(&self.catalog, document, self.encoding, piece.start),
+            };
+            ask(&sql, piece, said)
+        });
+        Some(asked.collect())
+    }
+
+    /// What is wrong in the SQL of a text; nothing for a text that can have none.
+    pub(crate) fn sql_diagnostics(&mut self, url: &Url) -> Option<Vec<Diagnostic>> {
+        let found = self.with_findings(url, |sql, piece, said| sql.diagnostics(piece, said))?;
+        Some(found.into_iter().flatten().collect())
     }
 
     /// Fixes of what is wrong within a range.
     pub(crate) fn sql_actions(&mut self, url: &Url, within: Range) -> Option<Vec<CodeActionOrCommand>> {
-        let (checked, keys) = self.take_said(url);
-        let said = Said {
-            answers: &checked.answers,
-            keys: &keys,
-        };
-        let found = self.each_sql(url, |sql| sql.actions(url, within, said));
-        self.sql_checks.insert(url.clone(), checked);
-        self.older_keys = keys;
-        Some(found?.into_iter().flatten().collect())
-    }
-
-    /// What the traces said; whoever takes it gives it back.
-    fn take_said(&mut self, url: &Url) -> (Checked, HashMap<Key, Older>) {
-        let checked = self.sql_checks.remove(url).unwrap_or_default();
-        (checked, std::mem::take(&mut self.older_keys))
+        let found = self.with_findings(url, |sql, piece, said| sql.actions(url, within, piece, said))?;
+        Some(found.into_iter().flatten().collect())
     }
 
     /// The colours of the SQL of a text; nothing for a text that has none, so that another server's are shown.
@@ -216,20 +274,20 @@ impl Server {
         let Some(connection) = self.connection.clone() else {
             return;
         };
-        let asked = self.each_sql(url, |sql| {
-            let queries = sql.queries();
-            let texts = queries.iter().map(|query| sql.text_of(&query.range).to_owned());
-            let texts: Vec<String> = texts.filter(|query| query.len() <= LARGEST).collect();
-            (texts, sql.unknown_keys())
-        });
-        let (queries, keys): (Vec<_>, Vec<_>) = asked.unwrap_or_default().into_iter().unzip();
-        let wanted: Vec<String> = queries.into_iter().flatten().collect();
-        let mut keys: Vec<Key> = keys.into_iter().flatten().collect();
+        let checked = self.sql_checks.entry(url.clone()).or_default();
+        let pieces = checked.findings.as_ref().map_or(&[] as &[Piece], |found| &found.pieces);
+        let wanted: Vec<String> = pieces
+            .iter()
+            .flat_map(|piece| &piece.queries)
+            .filter(|(_, query)| query.len() <= LARGEST)
+            .map(|(_, query)| query.clone())
+            .collect();
+        let keys = pieces.iter().flat_map(|piece| &piece.lints);
+        let mut keys: Vec<Key> = keys.filter_map(|lint| lint.unknown_key.clone()).collect();
         keys.sort();
         keys.dedup();
         keys.retain(|key| !self.older_keys.contains_key(key));
         keys.truncate(MOST_KEYS_AT_ONCE);
-        let checked = self.sql_checks.entry(url.clone()).or_default();
         if let Some(running) = checked.running.take() {
             running.abort();
         }
