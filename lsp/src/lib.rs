@@ -13,6 +13,7 @@ mod findings;
 mod hover;
 mod lens;
 mod markdown;
+mod mistakes;
 mod notebooks;
 mod positions;
 mod routes;

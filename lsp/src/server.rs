@@ -27,11 +27,12 @@ use crate::Options;
 use crate::calls::Edges;
 use crate::documents::{Documents, Kind};
 use crate::figures::Figures;
+use crate::mistakes::{Key, Older};
 use crate::notebooks::Notebooks;
 use crate::positions::Encoding;
 use crate::settings::SettingsText;
 use crate::sql::{Sql, TOKEN_TYPES};
-use crate::sql_checks::{Checked, Key, Older};
+use crate::sql_checks::Checked;
 use crate::sql_commands::{EXPLAIN, RUN};
 use crate::traces;
 

@@ -14,8 +14,9 @@ use flockscope_sql::{Catalog, Fix, HighlightKind, ItemKind, Severity, Symbol};
 
 use crate::documents::Document;
 use crate::findings::{Piece, Unread, touches_hole};
+use crate::mistakes::Mistake;
 use crate::positions::{Encoding, offset, position, range};
-use crate::sql_checks::{Mistake, Said};
+use crate::sql_checks::Said;
 use crate::sql_commands::query_lenses;
 
 /// A piece of SQL at hand, with what is known: a document from a byte on, or a string of one.
