@@ -246,3 +246,42 @@ fn hostile_names_stay_text() {
     );
     assert_eq!(store.operations(Default::default()).expect("operations")[0].name, name);
 }
+
+/// Whether this process has a lock on a file, as the system lists it: device and inode.
+/// <https://man7.org/linux/man-pages/man5/proc_locks.5.html>
+#[cfg(target_os = "linux")]
+fn is_locked(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let inode = std::fs::metadata(path).expect("the store").ino();
+    let ours = format!(" {} ", std::process::id());
+    let locks = std::fs::read_to_string("/proc/locks").expect("the system's locks");
+    locks
+        .lines()
+        .any(|line| line.contains(&ours) && line.contains(&format!(":{inode} ")))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_query_that_would_read_the_stores_own_file_does_not_even_open_it() {
+    let (folder, store) = small();
+    let path = folder.path().join("store.duckdb");
+    assert!(is_locked(&path));
+    let file = path.display();
+    for query in [
+        format!("FROM read_csv('{file}')"),
+        format!("EXPLAIN FROM read_csv('{file}')"),
+        format!("FROM read_text('{file}')"),
+        format!("SELECT json_serialize_plan('FROM read_csv(''{file}'')')"),
+        format!("SELECT json_serialize_plan('SELECT json_serialize_plan(''FROM read_csv(''''{file}'''')'')')"),
+        format!("SELECT json_serialize_plan('FROM read_' || 'csv(''{file}'')')"),
+        format!("SELECT json_serialize_plan(t) FROM (SELECT 'FROM read_csv(''{file}'')' AS t)"),
+        format!("PIVOT (SELECT json_serialize_plan('FROM read_csv(''{file}'')') AS a, 1 AS b) ON b USING first(a)"),
+    ] {
+        let outcome = store.sql(&query, &Limits::default());
+        assert!(matches!(outcome, Err(StoreError::Refused(_))), "{query}");
+        assert!(is_locked(&path), "{query}");
+    }
+    let planned = store.sql("SELECT json_serialize_plan('FROM spans')", &Limits::default());
+    assert_eq!(planned.map(|answer| answer.row_count()).map_err(|error| error.to_string()), Ok(1));
+}
