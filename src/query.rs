@@ -38,15 +38,5 @@ pub(crate) fn rows<T: DeserializeOwned>(traces: &Traces, sql: &str) -> Result<Fo
 
 /// The call of `traces()` for a window.
 pub(crate) fn traces_in(window: Window) -> String {
-    let literal = |time: Option<i64>| time.map_or_else(|| "NULL".to_owned(), |time| time.to_string());
-    format!(
-        "traces(since := {}, until := {})",
-        literal(window.since),
-        literal(window.until)
-    )
-}
-
-/// A text as an SQL literal.
-pub(crate) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    format!("traces({})", window.arguments())
 }

@@ -151,3 +151,42 @@ impl Rounds {
 fn spans(removed: &Removed) -> u64 {
     removed.expired.spans + removed.limited.as_ref().map_or(0, |limited| limited.spans)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn a_removal_that_failed_is_tried_again_in_the_next_round() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.duckdb");
+        let open = || Store::open(&path, flockscope_store::Settings::default()).expect("a store");
+        // Closed once, so that it is in the file and not in the log.
+        drop(open());
+        let store = Arc::new(open());
+        // A store whose end is missing takes nothing more.
+        let file = File::options().write(true).open(&path).expect("a file");
+        file.set_len(file.metadata().expect("a file").len() / 2).expect("cut");
+        let mut rounds = Rounds {
+            store,
+            retention: Retention {
+                days: Some(1),
+                bytes: None,
+            },
+            events: broadcast::channel(1).0,
+            last: Arc::default(),
+            looked_for_old: None,
+        };
+        let trouble = |rounds: &Rounds| rounds.last.lock().expect("no panic").trouble.clone();
+        rounds.one_round();
+        assert!(trouble(&rounds).is_some());
+        assert_eq!(rounds.looked_for_old, None, "the next round is to try again");
+        // With nothing to remove there is nothing to fail.
+        rounds.retention.days = None;
+        rounds.one_round();
+        assert_eq!(trouble(&rounds), None);
+        assert!(rounds.looked_for_old.is_some(), "now it can wait");
+    }
+}

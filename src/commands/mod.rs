@@ -20,6 +20,7 @@ mod operations;
 mod red;
 mod restore;
 mod serve;
+mod setting_flags;
 mod sql;
 mod stats;
 mod status;

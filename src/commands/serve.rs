@@ -7,6 +7,7 @@ use flockscope_collector::{Options, Ready, RunError, SettingsFiles};
 use flockscope_configuration::Sources;
 use flockscope_protocol::OtlpStatus;
 
+use super::setting_flags::SettingFlags;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::time;
@@ -46,7 +47,7 @@ pub(crate) struct Serve {
     /// Stay, however idle it is
     #[arg(long)]
     stay: bool,
-    /// Any other setting, such as retention.days=30
+    /// Any other setting, such as retention.days=30; most have a flag, too (docs/configuration.md)
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
     /// Started by a client, in the background
@@ -61,6 +62,8 @@ pub(crate) struct Serve {
     /// The store only mirrors the Flock file
     #[arg(long, hide = true, requires = "follow")]
     mirror: bool,
+    #[command(flatten)]
+    others: SettingFlags,
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
@@ -124,9 +127,15 @@ impl Serve {
         Ok(locate_to_serve(&Context::working_directory()?, given)?)
     }
 
+    /// What is given by the flags that the help does not list.
+    pub(crate) fn other_settings(&self) -> &[(String, String)] {
+        &self.others.0
+    }
+
     fn settings(&self, located: &Located) -> Result<SettingsFiles, Failure> {
         let mut sources = Sources::of_environment();
         sources.flags = self.set.clone();
+        sources.flags.extend_from_slice(self.other_settings());
         let mut flag = |key: &str, value: Option<String>| {
             if let Some(value) = value {
                 sources.flags.push((key.to_owned(), value));

@@ -41,6 +41,19 @@ pub(crate) struct Sql {
     output: TableOutput,
 }
 
+/// What a person should know of an answer of so many rows that was cut.
+fn cut(shown: usize, most: usize) -> String {
+    let count = indicatif::HumanCount(shown as u64);
+    if shown >= most {
+        format!("{count} rows shown, there are more (--rows N allows more)")
+    } else {
+        format!(
+            "{count} rows shown, there are more: the answer is as large as it may be (sql.answer_size); select fewer \
+             columns, or narrow it by a WHERE"
+        )
+    }
+}
+
 impl Sql {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         let query = self.read()?;
@@ -71,10 +84,7 @@ impl Sql {
             Format::Arrow => output.arrow(&answer.schema, &answer.batches)?,
         }
         if answer.cut {
-            let shown = indicatif::HumanCount(answer.row_count() as u64);
-            context.note(&format!(
-                "note: {shown} rows shown, there are more (--rows N allows more)"
-            ));
+            context.note(&format!("note: {}", cut(answer.row_count(), self.rows)));
         }
         Ok(())
     }

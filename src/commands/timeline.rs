@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use clap::Args;
-use flockscope_analytics::calls;
+use flockscope_analytics::calls::{self, quoted};
 use flockscope_render::{SpanDetails, TimelineOptions, csv, html, json, svg, text};
 use flockscope_store::Window;
 use serde::Deserialize;
@@ -132,7 +132,7 @@ fn details(context: &Context, traces: &Traces, trace: &str) -> Result<HashMap<St
 
     let sql = format!(
         "SELECT span_id, attributes::VARCHAR AS attributes, events::VARCHAR AS events FROM spans WHERE trace_id = {}",
-        query::quoted(trace)
+        quoted(trace)
     );
     let found = query::rows::<Row>(traces, &sql)?;
     if found.cut {

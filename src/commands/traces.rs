@@ -1,5 +1,5 @@
 use clap::Args;
-use flockscope_analytics::calls;
+use flockscope_analytics::calls::{self, quoted};
 use flockscope_model::rows::TraceRow;
 use flockscope_render::{Style, html, text};
 
@@ -63,7 +63,7 @@ impl Traces {
             conditions.push("errors > 0".to_owned());
         }
         if let Some(text) = &self.search {
-            let text = query::quoted(&text.to_lowercase());
+            let text = quoted(&text.to_lowercase());
             let columns = [
                 "trace_id",
                 "span_id",

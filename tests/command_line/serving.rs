@@ -153,9 +153,6 @@ fn a_project_without_traces_gets_a_store_and_says_how_to_fill_it() {
     let status = project.json(&["status", "--format", "json"]);
     assert_eq!(status["spans"], 0);
     assert_eq!(status["notes"], Value::Array(Vec::new()));
-    let follows = project.path(".flock/traces.duckdb");
-    let follows = follows.canonicalize().unwrap_or(follows);
-    assert!(follows.ends_with(".flock/traces.duckdb"));
     assert!(
         status["following"]
             .as_str()
@@ -239,18 +236,35 @@ fn the_first_question_starts_a_process_and_the_next_ones_ask_it() {
 }
 
 #[test]
-fn a_process_that_can_not_start_is_a_note_and_the_answer_comes_all_the_same() {
+fn settings_that_are_wrong_are_wrong_for_every_command() {
     let project = Project::with_sample().with_process();
     let output = project
         .command(&["stats"])
         .env("FLOCKSCOPE_TLS_KEY", "/nowhere/key.pem")
         .env("FLOCKSCOPE_TLS_CERTIFICATE", "/nowhere/certificate.pem")
         .output();
-    // The settings are wrong for this command, too.
     let outcome = Outcome::of(output.expect("the program runs"));
     assert!(outcome.err.contains("/nowhere/key.pem"), "{}", outcome.err);
     assert_eq!(outcome.code, Some(1));
-    // The address is taken.
+}
+
+#[test]
+fn a_process_that_can_not_start_is_a_note_and_the_answer_comes_all_the_same() {
+    let project = Project::with_sample().with_process();
+    // Where the process keeps the log of the spans that it takes in, it can't.
+    let beside = project.path(".flockscope/store.duckdb.d");
+    std::fs::create_dir_all(&beside).expect("a folder");
+    std::fs::write(beside.join("ingest"), "in the way").expect("written");
+    let outcome = project.run(&["stats", "--format", "json"]).succeeded();
+    assert!(outcome.err.contains("opened by this command alone"), "{}", outcome.err);
+    let answer: Value = serde_json::from_str(&outcome.out).expect("the answer");
+    assert_eq!(answer["spans"], 6797);
+    project.run(&["status"]).failed_with(3, "no process serves");
+}
+
+#[test]
+fn a_process_whose_address_is_taken_starts_at_another_one() {
+    let project = Project::with_sample().with_process();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let output = project

@@ -116,6 +116,19 @@ fn what_was_there_before_is_shown_only_when_asked_for() {
 }
 
 #[test]
+fn more_than_one_answer_may_hold_is_shown_to_its_end() {
+    let project = Project::with_sample().with_process();
+    std::fs::write(project.path("flockscope.toml"), "[sql]\nanswer_size = \"1MiB\"\n").expect("a file");
+    let watching = Watching::start(&project, &["--format", "json", "--from-start"]);
+    let mut ids: Vec<String> = (0..6797).map(|_| id_of(&watching.next_line())).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 6797);
+    let (code, rest) = watching.end("-INT");
+    assert_eq!((code, rest), (Some(0), Vec::new()));
+}
+
+#[test]
 fn a_file_that_is_cleared_is_not_shown_again() {
     for project in both_ways() {
         let watching = Watching::start(&project, &["--format", "json"]);

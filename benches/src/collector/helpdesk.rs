@@ -18,6 +18,8 @@ const PROGRAM: &str = "helpdesk.app";
 /// Where it is imported from.
 const PROGRAM_FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data");
 const MOST: Duration = Duration::from_secs(900);
+/// What the other ways are compared with: the program as it is without any setting.
+const REFERENCE: &str = "spans made, exported nowhere";
 /// A ticket makes about 150 spans; far fewer would mean that nothing was traced.
 const LEAST_SPANS_A_TICKET: u64 = 50;
 
@@ -114,7 +116,7 @@ pub(crate) fn measure(plan: &Plan, program: &Path, work: &WorkFolder, report: &m
 
 fn add(report: &mut Report, (start, untraced, otlp, file, off): (Duration, Duration, Duration, Duration, Duration)) {
     let beside = |what: &str, time| {
-        Line::new(format!("helpdesk, {what}"), Figure::Time(time)).beside_named("untraced", Figure::Time(untraced))
+        Line::new(format!("helpdesk, {what}"), Figure::Time(time)).beside_named(REFERENCE, Figure::Time(untraced))
     };
     report.add(beside("traced by OTLP", otlp).limit(Limit::AtMostTimes(1.2)));
     report.add(beside("traced to Flock's own file", file));
@@ -128,7 +130,7 @@ fn add(report: &mut Report, (start, untraced, otlp, file, off): (Duration, Durat
     if let (Some(otlp), Some(untraced)) = (otlp.checked_sub(start), untraced.checked_sub(start)) {
         report.add(
             Line::new("helpdesk, traced by OTLP, without starting", Figure::Time(otlp))
-                .beside_named("untraced", Figure::Time(untraced)),
+                .beside_named(REFERENCE, Figure::Time(untraced)),
         );
     }
 }

@@ -1,13 +1,8 @@
 //! The disk fills up under a process that takes spans in: they are refused, to be sent again, and nothing acknowledged is
 //! lost.
-//!
-//! The full disk is a small tmpfs in a mount namespace of its own. Where that is not permitted (some containers), nothing
-//! is tested here, and the test says so: the limit to the size of files that the tests of the parts fall back to would
-//! not pass on to a process with several files that grow.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -16,38 +11,21 @@ use flockscope_client::{ConnectOptions, Connection, Located};
 use crate::otlp_sender::OtlpSender;
 use crate::scene::{PATIENCE, PROGRAM, is_alive, otlp_http, span_ids, status};
 
-const FOLDER: &str = "FLOCKSCOPE_TEST_FULL_FOLDER";
+#[path = "../../../tests/faults/full_disk.rs"]
+mod full_disk;
 
 /// Spans of a request.
 const REQUEST: u64 = 200;
 
+/// The limit to the size of files that the tests of the parts fall back to would not pass on to a process with several
+/// files that grow.
 #[test]
 fn a_process_on_a_full_disk_refuses_for_a_while_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let may_mount = Command::new("unshare")
-        .args(["-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "none"])
-        .arg(folder.path())
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !may_mount {
-        eprintln!("NOT TESTED: no file system can be mounted here, so no disk can be filled up");
-        return;
+    match full_disk::run_child(folder.path(), 64, None) {
+        Some(said) => println!("{said}"),
+        None => eprintln!("NOT TESTED: no file system can be mounted here, so no disk can be filled up"),
     }
-    let script = "mount -t tmpfs -o size=64m none \"$1\" && exec \"$2\" --exact disk_full::child --nocapture";
-    let output = Command::new("unshare")
-        .args(["-rm", "sh", "-c", script, "sh"])
-        .arg(folder.path())
-        .arg(std::env::current_exe().expect("this program"))
-        .env(FOLDER, folder.path())
-        .output()
-        .expect("a shell");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    println!("{said}");
 }
 
 /// Sends requests until one is refused: that must be for want of room, and to be sent again.
@@ -71,10 +49,11 @@ fn fill(sender: &mut OtlpSender, acknowledged: &mut BTreeSet<String>, next: &mut
 
 #[tokio::test(flavor = "multi_thread")]
 async fn child() {
-    let Ok(folder) = std::env::var(FOLDER) else {
+    let Some(disk) = full_disk::disk() else {
         return;
     };
-    let folder = Path::new(&folder);
+    assert!(disk.is_own);
+    let folder = disk.folder.as_path();
     let ballast = folder.join("ballast");
     fs::write(&ballast, vec![1; 32 << 20]).expect("room");
     let store = folder.join("store.duckdb");

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use flockscope_analytics::calls::quoted;
 use flockscope_client::Connection;
 use flockscope_model::Span;
 use flockscope_protocol::Event;
@@ -14,11 +15,14 @@ use tokio::time::{Instant, timeout_at};
 use super::view::{Shown, View};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::query::quoted;
 use crate::traces::Kept;
 
 /// Spans that were written just before the interrupt are stored within this.
 const LAST_WAIT: Duration = Duration::from_millis(600);
+
+/// Nanoseconds before the latest known end in which spans are looked for that were missed: programs and importers don't
+/// send them in the order of their ends.
+const MISSED: i64 = 60_000_000_000;
 
 /// Most rows, bytes and time of one question. What came at once is asked for at once.
 const LIMITS: Limits = Limits {
@@ -42,6 +46,7 @@ pub(super) fn watch(
         let mut watching = Watching {
             connection,
             view,
+            context,
             shown: Shown::default(),
             latest_end: 0,
         };
@@ -84,7 +89,7 @@ pub(super) fn watch(
 }
 
 /// Spans that are in the store and may not have been shown.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Missing {
     /// The times between which they end; `None`: any.
     ends: Option<(i64, i64)>,
@@ -114,6 +119,16 @@ impl Missing {
         )
     }
 
+    /// What is left of it when an answer was cut whose last span had this end; `None`: it would be the same again.
+    fn rest(&self, last_end: Option<i64>) -> Option<Self> {
+        let (first, last) = self.ends.unwrap_or((i64::MIN, i64::MAX));
+        let reached = last_end.filter(|end| *end > first)?;
+        Some(Self {
+            ends: Some((reached, last)),
+            traces: self.traces.clone(),
+        })
+    }
+
     /// Both together.
     fn and(&mut self, other: Self) {
         self.ends = match (self.ends, other.ends) {
@@ -133,6 +148,7 @@ impl Missing {
 struct Watching<'a> {
     connection: &'a Connection,
     view: &'a View,
+    context: &'a Context,
     shown: Shown,
     /// The latest end that was told of.
     latest_end: i64,
@@ -159,11 +175,11 @@ impl Watching<'_> {
                     self.latest_end = self.latest_end.max(latest_end);
                     add(&mut all, missing);
                 }
-                // What came is not known; it ended after what was seen before.
+                // What came is not known. Mostly it ended after what was seen before.
                 Event::Missed { .. } => add(
                     &mut all,
                     Missing {
-                        ends: Some((self.latest_end, i64::MAX)),
+                        ends: Some((self.latest_end.saturating_sub(MISSED), i64::MAX)),
                         traces: None,
                     },
                 ),
@@ -181,13 +197,29 @@ impl Watching<'_> {
         if *missing == NOTHING {
             return Ok(());
         }
-        let mut answer = self.connection.sql(&missing.sql(), &LIMITS, None).await?;
-        while let Some(batch) = answer.next().await? {
-            let spans: Vec<Span> = serde_arrow::from_record_batch(&batch)
-                .map_err(|error| Failure::Failed(format!("an answer could not be read: {error}")))?;
-            self.view.show(&self.shown.only_new(&spans))?;
+        let mut missing = missing.clone();
+        loop {
+            let mut answer = self.connection.sql(&missing.sql(), &LIMITS, None).await?;
+            let mut last_end = None;
+            while let Some(batch) = answer.next().await? {
+                let spans: Vec<Span> = serde_arrow::from_record_batch(&batch)
+                    .map_err(|error| Failure::Failed(format!("an answer could not be read: {error}")))?;
+                last_end = spans.last().map(|span| span.end_time).or(last_end);
+                self.view.show(&self.shown.only_new(&spans))?;
+            }
+            // The process gives no answer that is larger than its settings allow: the rest is another question.
+            if !answer.is_cut() {
+                return Ok(());
+            }
+            let Some(rest) = missing.rest(last_end) else {
+                self.context.note(
+                    "note: spans are left out: those that end at one time are more than one answer may hold \
+                     (sql.answer_size)",
+                );
+                return Ok(());
+            };
+            missing = rest;
         }
-        Ok(())
     }
 }
 
@@ -237,5 +269,17 @@ mod tests {
         all.and(Missing::default());
         assert_eq!(all, Missing::default());
         assert!(!all.sql().contains("WHERE"));
+    }
+
+    #[test]
+    fn what_was_cut_off_is_asked_for_from_the_last_end_on() {
+        let all = of(&["a"], (3, 9));
+        assert_eq!(all.rest(Some(5)), Some(of(&["a"], (5, 9))));
+        assert_eq!(all.rest(Some(3)), None, "it would be the same question");
+        assert_eq!(all.rest(None), None, "nothing came");
+        assert_eq!(
+            Missing::default().rest(Some(5)).and_then(|rest| rest.ends),
+            Some((5, i64::MAX))
+        );
     }
 }

@@ -1,63 +1,18 @@
 //! On a full disk nothing is lost that was acknowledged, and the process goes on when there is space again.
-//!
-//! The full disk is a small tmpfs in a mount namespace of its own. Where that is not permitted (some containers), a
-//! limit to the size of files takes its place: DuckDB sees the same failing writes.
-
-use std::path::Path;
-use std::process::Command;
 
 use flockscope_store::{Store, StoreError, Window};
 
 use crate::spans::{assert_healthy, batch, content, count, day, open, silent};
 
-const MODE: &str = "FLOCKSCOPE_TEST_DISK";
+#[path = "../../../../tests/faults/full_disk.rs"]
+mod full_disk;
+
 const BATCH: i64 = 500;
 
 #[test]
 fn nothing_acknowledged_is_lost_on_a_full_disk() {
     let folder = tempfile::tempdir().expect("a folder");
-    let program = std::env::current_exe().expect("this program");
-    let own_disk = Command::new("unshare")
-        .args(["-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "none"])
-        .arg(folder.path())
-        .output()
-        .is_ok_and(|output| output.status.success());
-    let (mode, script) = if own_disk {
-        (
-            "tmpfs",
-            "mount -t tmpfs -o size=48m none \"$1\" && exec \"$2\" --exact disk_full::child --nocapture",
-        )
-    } else {
-        // In blocks of 512 bytes, or 1,024 in bash: about 10 to 20 MB.
-        (
-            "limit",
-            "trap '' XFSZ; ulimit -S -f 20000; exec \"$2\" --exact disk_full::child --nocapture",
-        )
-    };
-    eprintln!("full disk by {mode}");
-    let mut command = match mode {
-        "tmpfs" => {
-            let mut command = Command::new("unshare");
-            command.args(["-rm", "sh"]);
-            command
-        }
-        _ => Command::new("sh"),
-    };
-    let output = command
-        .args(["-c", script, "sh"])
-        .arg(folder.path())
-        .arg(program)
-        .env(MODE, mode)
-        .env("TEST_FOLDER", folder.path())
-        .output()
-        .expect("a shell");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{said}\n{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    full_disk::run_child(folder.path(), 48, Some(20_000)).expect("one of the two ways");
 }
 
 fn is_full<T>(outcome: Result<T, StoreError>) -> bool {
@@ -80,14 +35,13 @@ fn fill(store: &Store, mut stored: i64) -> i64 {
 
 #[test]
 fn child() {
-    let Ok(mode) = std::env::var(MODE) else {
+    let Some(disk) = full_disk::disk() else {
         return;
     };
-    let folder = std::env::var("TEST_FOLDER").expect("a folder");
-    let folder = Path::new(&folder);
+    let folder = disk.folder.as_path();
     let path = folder.join("s.duckdb");
     let ballast = folder.join("ballast");
-    if mode == "tmpfs" {
+    if disk.is_own {
         std::fs::write(&ballast, vec![1; 16 << 20]).expect("room");
     }
     let store = open(&path);
@@ -104,7 +58,7 @@ fn child() {
     let backup = folder.join("backup");
     for round in 0..2 {
         let compacted = store.compact(silent).map(drop);
-        if mode == "tmpfs" {
+        if disk.is_own {
             let message = compacted.as_ref().expect_err("a full disk").to_string();
             assert!(
                 message.contains("FATAL"),
@@ -117,13 +71,13 @@ fn child() {
             is_full(store.archive(day(200), silent)),
         ];
         assert!(
-            mode != "tmpfs" || refused[..2] == [true, true],
+            !disk.is_own || refused[..2] == [true, true],
             "round {round}: {refused:?}"
         );
         assert_eq!(content(&store), before, "round {round}");
         assert!(refused[0] != backup.exists());
     }
-    if mode == "tmpfs" {
+    if disk.is_own {
         std::fs::remove_file(&ballast).expect("removed");
         store
             .ingest(&batch(&format!("b{stored}"), 100, BATCH))

@@ -1,14 +1,17 @@
 //! Spans to test with, and ways to look at what a store holds.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use chrono::NaiveDate;
-use flockscope_model::{NewSpan, ReadReport, Span};
+use flockscope_model::{NewSpan, Span};
 use flockscope_store::arrow::array::{Array, Int64Array, StringArray};
 use flockscope_store::{Limits, Progress, Settings, Store};
+
+#[path = "../../../../tests/data/sample.rs"]
+mod bundled;
+
+pub(crate) use bundled::spans as sample;
 
 /// Nanoseconds of a day.
 pub(crate) const DAY: i64 = 86_400_000_000_000;
@@ -22,29 +25,6 @@ pub(crate) fn day(number: i64) -> NaiveDate {
 
 /// Progress that nobody looks at.
 pub(crate) fn silent(_: Progress) {}
-
-/// The spans of the bundled sample.
-pub(crate) fn sample() -> &'static [Span] {
-    static SPANS: OnceLock<Vec<Span>> = OnceLock::new();
-    SPANS.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("traces.duckdb");
-        let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/traces.duckdb.gz");
-        let mut bytes = Vec::new();
-        let packed = std::fs::File::open(packed).expect("the bundled sample");
-        flate2::read::GzDecoder::new(packed)
-            .read_to_end(&mut bytes)
-            .expect("a sound gzip file");
-        std::fs::write(&file, bytes).expect("room for the sample");
-        let mut source = flockscope_sources::open(&file).expect("a Flock file");
-        let mut report = ReadReport::default();
-        let mut spans = Vec::new();
-        while let Some(batch) = source.next_batch(&mut report).expect("a sound file") {
-            spans.extend(batch);
-        }
-        spans
-    })
-}
 
 /// The sample, moved by so many days, as traces of their own.
 pub(crate) fn sample_moved(days: i64) -> Vec<Span> {
