@@ -132,7 +132,8 @@ impl Rounds {
                 (0, Some(error.to_string()))
             }
         };
-        if is_due {
+        // What failed is tried again with the next look at the size.
+        if is_due && trouble.is_none() {
             self.looked_for_old = Some(begun);
         }
         if removed > 0 {

@@ -29,7 +29,7 @@ impl FetchJwks for FromNetwork {
 async fn fetch(url: &str, time: Duration) -> Result<String, String> {
     // Who installed one before decides for the process.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let in_words = |error: reqwest::Error| error.to_string();
+    let in_words = |error: reqwest::Error| format!("{url}: {}", flockscope_client::in_words(&error));
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(time)
@@ -143,6 +143,10 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             format!("http://{}/", listener.local_addr().expect("an address"))
         };
-        assert!(fetch(&nobody, NEVER_SLOW).await.is_err());
+        let error = fetch(&nobody, NEVER_SLOW).await.expect_err("nobody there");
+        assert!(
+            error.contains("refused") && error.contains(&nobody),
+            "the cause: {error}"
+        );
     }
 }

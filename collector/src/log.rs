@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// The log is moved aside (`serve.log.1`) when it is this large, and the one before it goes.
 const MOST_BYTES: usize = 4 << 20;
 
-/// Words for a filter finer than the level: `RUST_LOG=flockscope_ingest=trace`.
+/// Words for a filter finer than the level: `FLOCKSCOPE_LOG=flockscope_ingest=trace`.
 const FILTER_VARIABLE: &str = "FLOCKSCOPE_LOG";
 
 /// Begins to log: into the file beside the store for a process that nobody watches, else to stderr.

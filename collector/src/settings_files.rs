@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use flockscope_configuration::{Configuration, Loaded, Problems, Sources};
 
@@ -51,7 +51,40 @@ impl SettingsFiles {
 /// When a file was changed last, and its length; `None` where there is none.
 type Stamp = Option<(SystemTime, u64)>;
 
-fn is_settled(stamp: &Stamp) -> bool {
+/// What the files were like when they were read last.
+struct LastRead {
+    stamps: Vec<Stamp>,
+    /// When they were first seen so.
+    since: Instant,
+    /// Whether another write would have shown.
+    is_settled: bool,
+}
+
+impl LastRead {
+    /// Nothing was read.
+    fn none(now: Instant) -> Self {
+        Self {
+            stamps: Vec::new(),
+            since: now,
+            is_settled: true,
+        }
+    }
+
+    /// Whether the files should be read, as they are now. The caller then reads them.
+    fn is_due(&mut self, stamps: Vec<Stamp>, now: Instant) -> bool {
+        if self.stamps != stamps {
+            self.stamps = stamps;
+            self.since = now;
+        } else if self.is_settled {
+            return false;
+        }
+        // By our own clock as well: the time of a file may lie in the future.
+        self.is_settled = self.stamps.iter().all(is_old) || now.duration_since(self.since) > TICK;
+        true
+    }
+}
+
+fn is_old(stamp: &Stamp) -> bool {
     stamp.is_none_or(|(modified, _)| modified.elapsed().is_ok_and(|age| age > TICK))
 }
 
@@ -66,17 +99,15 @@ impl SettingsWatch {
         let (stop, stopping) = mpsc::channel();
         let thread = thread::Builder::new().name("settings".into()).spawn(move || {
             // The process has read them a moment ago, and may have read a file that was just being written.
-            let mut read = Vec::new();
+            let mut read = LastRead::none(Instant::now());
             while let Err(RecvTimeoutError::Timeout) = stopping.recv_timeout(PAUSE) {
-                let now = files.stamps();
-                if now == read {
+                if !read.is_due(files.stamps(), Instant::now()) {
                     continue;
                 }
                 match files.load() {
                     Ok(loaded) => state.take_settings(&loaded),
                     Err(problems) => state.refuse_settings(&problems),
                 }
-                read = if now.iter().all(is_settled) { now } else { Vec::new() };
             }
         })?;
         Ok(Self {
@@ -93,6 +124,36 @@ impl Drop for SettingsWatch {
             && thread.join().is_err()
         {
             tracing::error!("the thread of the settings had panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_read_when_they_changed_and_until_a_change_would_show() {
+        let (first, now) = (Instant::now(), SystemTime::now());
+        let after = |seconds| first + Duration::from_secs(seconds);
+        let mut read = LastRead::none(first);
+        let old = vec![None, Some((now - Duration::from_secs(60), 3))];
+        assert!(read.is_due(old.clone(), after(1)), "never read");
+        assert!(!read.is_due(old, after(2)));
+        for odd in [now, now + Duration::from_secs(86_400)] {
+            let mut read = LastRead::none(first);
+            let stamps = vec![Some((odd, 3)), None];
+            assert!(read.is_due(stamps.clone(), after(1)));
+            assert!(
+                read.is_due(stamps.clone(), after(2)),
+                "it could have been written again"
+            );
+            assert!(
+                read.is_due(stamps.clone(), after(4)),
+                "once more when it no longer could"
+            );
+            assert!(!read.is_due(stamps, after(5)), "not for ever");
+            assert!(read.is_due(vec![Some((odd, 4)), None], after(6)), "another length");
         }
     }
 }

@@ -28,10 +28,7 @@ impl StoreSink {
 /// Spans that came over OTLP.
 impl SpanSink for StoreSink {
     fn store(&self, spans: &[Span]) -> Result<(), SinkError> {
-        self.put(spans).map_err(|error| match error {
-            StoreError::DiskFull { .. } => SinkError::full(error.to_string()),
-            error => SinkError::retry(error.to_string()),
-        })
+        self.put(spans).map_err(|error| SinkError::new(error.to_string()))
     }
 }
 

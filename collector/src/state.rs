@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flockscope_api::{BackupMade, Check, Measurement, MeasurementKind, Process, ProcessError, Setting, SqlBudgets};
 use flockscope_client::{LiveFile, stored_event};
-use flockscope_configuration::{Effective, Loaded, Problems, settings};
+use flockscope_configuration::{Effective, Loaded, Origin, Problems, settings};
 use flockscope_ingest::Ingest;
 use flockscope_model::Span;
 use flockscope_protocol::{DiscoveryRecord, Event, OtlpStatus, ProcessStatus, process_folder};
@@ -159,11 +159,8 @@ impl State {
                 onward.waiting_spans
             ));
         }
-        if let Some(error) = counters.last_error.filter(|_| counters.waiting_spans > 0) {
-            notes.push(format!(
-                "{} spans wait to be stored: {}",
-                counters.waiting_spans, error.message
-            ));
+        if let Some(trouble) = counters.sink_trouble.filter(|_| counters.waiting_spans > 0) {
+            notes.push(format!("{} spans wait to be stored: {trouble}", counters.waiting_spans));
         }
         notes
     }
@@ -229,7 +226,7 @@ impl Process for State {
 
     fn checks(&self) -> Vec<Check> {
         let counters = self.ingest.counters();
-        let is_stuck = counters.waiting_spans > 0 && counters.last_error.is_some();
+        let is_stuck = counters.waiting_spans > 0 && counters.sink_trouble.is_some();
         let is_full = self.room().is_ok_and(|room| room < LEAST_ROOM);
         vec![
             check("ingest", is_stuck, "spans that were accepted can't be stored right now"),
@@ -314,8 +311,18 @@ fn setting(effective: &Effective) -> Setting {
     Setting {
         name: effective.key.into(),
         value: effective.value.clone().into(),
-        source: effective.origin.to_string(),
+        source: source(&effective.origin),
         public: is_public,
+    }
+}
+
+/// Where a value stands, without the folder: who may look in from another machine is told no paths of this one.
+fn source(origin: &Origin) -> String {
+    let file_name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match origin {
+        Origin::File { path, line } => format!("{}, line {line}", file_name(path)),
+        Origin::EnvironmentFile { path, .. } => file_name(path),
+        Origin::Default | Origin::Environment { .. } | Origin::CommandLine { .. } => origin.to_string(),
     }
 }
 
@@ -324,4 +331,19 @@ fn name_of_backup() -> String {
     chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
         .format("%Y-%m-%dT%H-%M-%SZ")
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_of_a_setting_names_no_folder() {
+        let path = Path::new("/home/someone/project/flockscope.toml").to_owned();
+        assert_eq!(source(&Origin::File { path, line: 3 }), "flockscope.toml, line 3");
+        let path = Path::new("/home/someone/project/.env").to_owned();
+        let variable = "FLOCKSCOPE_SQL_ROWS".to_owned();
+        assert_eq!(source(&Origin::EnvironmentFile { path, variable }), ".env");
+        assert_eq!(source(&Origin::Default), "default");
+    }
 }

@@ -121,6 +121,7 @@ impl Server {
                 let facts = Facts {
                     figures: &figures,
                     change: change.map(|change| (change, self.changes.before.as_str())),
+                    edit: self.workspace.edited_since(function, figures.last.last_time),
                     now: now(),
                 };
                 let titles = lens::titles(&facts, &self.preferences.lens.template);
@@ -167,6 +168,7 @@ impl Server {
                 callees: self.edges.callees(&names),
                 details: &self.details,
                 changes: &self.changes,
+                edit: self.workspace.edited_since(*id, figures.last.last_time),
             };
             Some(hover::markdown(&function, &figures, &around, now()))
         });

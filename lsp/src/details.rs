@@ -90,6 +90,11 @@ impl Details {
         self.of.get(key)
     }
 
+    /// The latest exceptions with a stack, one for each row of figures at most.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &Failure> {
+        self.of.values().filter_map(|detail| detail.error.as_ref())
+    }
+
     /// A self time as a part of all, 0 to 1.
     pub(crate) fn share(&self, self_ms: f64) -> f64 {
         if self.all_self_ms > 0.0 {

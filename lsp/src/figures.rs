@@ -1,11 +1,13 @@
 //! What is known of the functions' spans: a snapshot of the store, and what of it is about one function.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use flockscope_functions::{Evidence, FunctionId, Matches, Observed, ObservedId, Tier, Workspace};
+use flockscope_functions::{Evidence, FunctionId, Matches, Observed, ObservedId, Part, Tier, Workspace};
 use flockscope_model::rows::FunctionRow;
 use serde::Deserialize;
 
+use crate::nesting::{Nesting, Nestings};
 use crate::recent::Known;
 
 /// What tells rows of the analysis `functions` apart.
@@ -51,16 +53,24 @@ pub(crate) struct Figures {
     rows: Vec<FunctionRow>,
     /// See [`Known::later_calls`]; one for each row.
     later_calls: Vec<i64>,
+    /// Of rows that call themselves, the two parts.
+    nestings: HashMap<ObservedId, Nesting>,
     /// Figures of the same operations share these.
     observed: Arc<Vec<Observed>>,
 }
 
 impl Figures {
     /// `before`: the figures that these take the place of.
-    pub(crate) fn new(known: Vec<Known>, before: &Self) -> Self {
+    pub(crate) fn new(known: Vec<Known>, nestings: &Nestings, before: &Self) -> Self {
         let (rows, later_calls): (Vec<_>, Vec<_>) =
             known.into_iter().map(|known| (known.row, known.later_calls)).unzip();
+        let nestings: HashMap<ObservedId, Nesting> = (0..)
+            .zip(&rows)
+            .filter_map(|(id, row)| Some((id, nestings.of(&Key::from(row))?.clone())))
+            .collect();
         let is_same = rows.len() == before.rows.len()
+            && nestings.len() == before.nestings.len()
+            && nestings.keys().all(|id| before.nestings.contains_key(id))
             && rows
                 .iter()
                 .zip(before.observed.iter())
@@ -68,9 +78,11 @@ impl Figures {
         let observed = if is_same {
             Arc::clone(&before.observed)
         } else {
-            Arc::new((0..).zip(&rows).map(|(id, row)| observed(id, row)).collect())
+            let numbered = (0..).zip(&rows);
+            Arc::new(numbered.map(|(id, row)| observed(id, row, nestings.get(&id))).collect())
         };
         Self {
+            nestings,
             rows,
             later_calls,
             observed,
@@ -106,6 +118,16 @@ impl Figures {
         named.map(|observed| observed.id)
     }
 
+    /// The figures of an operation, or of one of its parts.
+    fn row(&self, id: ObservedId, part: Part) -> Option<&FunctionRow> {
+        let nesting = self.nestings.get(&id);
+        match (part, nesting) {
+            (Part::Outer, Some(nesting)) => nesting.outer.as_ref(),
+            (Part::Nested, Some(nesting)) => nesting.nested.as_ref(),
+            _ => self.rows.get(usize::try_from(id).ok()?),
+        }
+    }
+
     /// What is known of one function; `None`: nothing was seen.
     pub(crate) fn of(&self, function: FunctionId, matches: &Matches) -> Option<FunctionFigures<'_>> {
         let mut rows = Vec::new();
@@ -115,7 +137,9 @@ impl Figures {
             let Ok(place) = usize::try_from(found.observed) else {
                 continue;
             };
-            let Some(row) = self.rows.get(place) else { continue };
+            let Some(row) = self.row(found.observed, found.part) else {
+                continue;
+            };
             // Spans that are made inside of it are not its calls.
             if found.evidence == Evidence::Inside {
                 continue;
@@ -132,7 +156,7 @@ impl Figures {
     }
 }
 
-fn observed(id: ObservedId, row: &FunctionRow) -> Observed {
+fn observed(id: ObservedId, row: &FunctionRow, nesting: Option<&Nesting>) -> Observed {
     Observed {
         id,
         name: row.name.clone(),
@@ -144,7 +168,10 @@ fn observed(id: ObservedId, row: &FunctionRow) -> Observed {
         code_file_path: row.code_file_path.clone(),
         code_function_name: row.code_function_name.clone(),
         code_line: line(row),
-        parents: Vec::new(),
+        parents: nesting
+            .and_then(|nesting| Some((id, nesting.nested.as_ref()?.calls.max(0).cast_unsigned())))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -298,7 +325,7 @@ class Two(Base):
         two.slowest_ms = 2.0;
         let rows = [one, two, row("elsewhere", "Two", "only", 1, 30)];
         let known = |row| Known { row, later_calls: 2 };
-        let figures = Figures::new(rows.map(known).to_vec(), &Figures::default());
+        let figures = Figures::new(rows.map(known).to_vec(), &Nestings::default(), &Figures::default());
         let matches = figures.matched_with(&workspace);
         let of = |name: &str| {
             let functions = workspace.functions(path);
@@ -325,12 +352,24 @@ class Two(Base):
     #[test]
     fn figures_of_the_same_operations_match_as_those_before() {
         let known = |row| Known { row, later_calls: 0 };
-        let before = Figures::new(vec![known(row("m", "One", "run", 4, 10))], &Figures::default());
-        let more = Figures::new(vec![known(row("m", "One", "run", 5, 20))], &before);
+        let before = Figures::new(
+            vec![known(row("m", "One", "run", 4, 10))],
+            &Nestings::default(),
+            &Figures::default(),
+        );
+        let more = Figures::new(
+            vec![known(row("m", "One", "run", 5, 20))],
+            &Nestings::default(),
+            &before,
+        );
         assert!(more.match_as(&before));
-        let other = Figures::new(vec![known(row("m", "One", "stop", 5, 20))], &before);
+        let other = Figures::new(
+            vec![known(row("m", "One", "stop", 5, 20))],
+            &Nestings::default(),
+            &before,
+        );
         assert!(!other.match_as(&before));
-        let fewer = Figures::new(Vec::new(), &before);
+        let fewer = Figures::new(Vec::new(), &Nestings::default(), &before);
         assert!(!fewer.match_as(&before));
     }
 }

@@ -1,6 +1,6 @@
 //! What is shown about a function where the pointer rests: on its definition, or on a call of it.
 
-use flockscope_functions::{Evidence, Function, Tier};
+use flockscope_functions::{Edit, Evidence, Function, Tier};
 use flockscope_model::rows::FunctionRow;
 use flockscope_render::text::spark_line;
 
@@ -8,7 +8,7 @@ use crate::calls::Edge;
 use crate::changes::Changes;
 use crate::details::{Detail, Details, PARTS};
 use crate::figures::{FunctionFigures, Key, Percentile};
-use crate::lens::{in_words, percentile};
+use crate::lens::{edit_in_words, in_words, percentile};
 use crate::markdown::{code, escaped};
 use crate::words;
 
@@ -24,6 +24,8 @@ pub(crate) struct Around<'a> {
     pub(crate) callees: Vec<Edge<'a>>,
     pub(crate) details: &'a Details,
     pub(crate) changes: &'a Changes,
+    /// Whether the function is another one now than when its latest span was made.
+    pub(crate) edit: Edit,
 }
 
 /// Markdown about a function whose spans were seen.
@@ -145,6 +147,10 @@ pub(crate) fn markdown(
         out += &format!("- cost: {:.4}\n", figures.cost());
     }
     out += &beside(figures, around);
+    match edit_in_words(around.edit) {
+        "" => {}
+        words => out += &format!("- the latest call was {words}\n"),
+    }
     out += &format!("\n*{}*", certainty(figures));
     out
 }

@@ -1,6 +1,6 @@
 //! The line above a traced function.
 
-use flockscope_functions::{Function, Tier};
+use flockscope_functions::{Edit, Function, Tier};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
@@ -24,13 +24,13 @@ pub(crate) struct Template(String);
 
 impl Default for Template {
     fn default() -> Self {
-        Self("{latest}, {age} · p95 {p95} · {calls} · {errors} · {change}".into())
+        Self("{latest}, {age} · p95 {p95} · {calls} · {errors} · {change} · {edited}".into())
     }
 }
 
 /// What can be written in a template.
-const NAMES: [&str; 12] = [
-    "latest", "age", "p50", "p95", "p99", "slowest", "total", "calls", "errors", "change", "tokens", "cost",
+const NAMES: [&str; 13] = [
+    "latest", "age", "p50", "p95", "p99", "slowest", "total", "calls", "errors", "change", "edited", "tokens", "cost",
 ];
 
 impl Template {
@@ -67,6 +67,8 @@ pub(crate) struct Facts<'a> {
     /// Its figures now and before, and what before is. None where several classes have some: of percentiles there is no
     /// sum.
     pub(crate) change: Option<(&'a Change, &'a str)>,
+    /// Whether the function is another one now than when its latest span was made.
+    pub(crate) edit: Edit,
     /// Nanoseconds since the epoch.
     pub(crate) now: i64,
 }
@@ -89,6 +91,7 @@ impl Facts<'_> {
                 .change
                 .and_then(|(change, before)| in_words(change, before))
                 .unwrap_or_default(),
+            "edited" => edit_in_words(self.edit).to_owned(),
             "tokens" => match figures.tokens() {
                 (0, 0) => String::new(),
                 (input, output) => format!("{} + {} tokens", words::count(input), words::count(output)),
@@ -142,6 +145,15 @@ pub(crate) fn titles(facts: &Facts<'_>, template: &Template) -> Vec<String> {
         titles.push(format!("✗ {}, {}", one_line(&what), words::ago(time, facts.now)));
     }
     titles
+}
+
+/// What is said of figures that are of an older text of the function; empty where they are not, or nobody knows.
+pub(crate) fn edit_in_words(edit: Edit) -> &'static str {
+    match edit {
+        Edit::Since { .. } => "before your edit",
+        Edit::Perhaps => "perhaps before your edit",
+        Edit::Unchanged | Edit::Unknown => "",
+    }
 }
 
 /// What stands above a function that is traced, and whose spans were not seen.
@@ -219,6 +231,7 @@ mod tests {
         let facts = Facts {
             figures: &figures,
             change,
+            edit: Edit::Unchanged,
             now: 6_000_000_000,
         };
         titles(&facts, &Template(template.into()))

@@ -1,11 +1,13 @@
-//! What the traces say is wrong with functions: slower or failing more often than before, or beyond what was promised.
+//! What the traces say is wrong with functions: slower or failing more often than before, beyond what was promised, and
+//! where exceptions were raised.
 
-use async_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Url};
-use flockscope_functions::{Function, Tier};
+use async_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Position, Range, Url};
+use flockscope_functions::{Edit, Function, Tier};
 
 use crate::changes::Changes;
+use crate::exceptions::{self, Raised};
 use crate::figures::{FunctionFigures, Key, Percentile};
-use crate::positions::range;
+use crate::positions::{Encoding, range};
 use crate::preferences::{self, ServiceLevel};
 use crate::server::Server;
 use crate::words;
@@ -36,7 +38,12 @@ impl Server {
             if matches!(figures.tier, Tier::Ambiguous(_)) {
                 continue;
             }
-            let mut problems = regressions(&function, &figures, &self.changes, preferences);
+            let mut problems = Vec::new();
+            // It may be mended since.
+            let edit = self.workspace.function_edited_since(&function, figures.last.last_time);
+            if !matches!(edit, Edit::Since { .. }) {
+                problems.extend(regressions(&function, &figures, &self.changes, preferences));
+            }
             problems.extend(broken_promises(&figures, |name| {
                 self.preferences.service_levels.get(name)
             }));
@@ -53,8 +60,56 @@ impl Server {
                 ..Diagnostic::default()
             }));
         }
+        let raised: Vec<Raised> = self
+            .raised()
+            .iter()
+            .filter(|raised| raised.path == path)
+            .cloned()
+            .collect();
+        for raised in raised {
+            let Some(document) = self.documents.get(url) else {
+                continue;
+            };
+            let Some(line) = raised.line_in(&document.text, &self.workspace) else {
+                continue;
+            };
+            let failure = &raised.failure;
+            let message = match (&failure.kind, &failure.message) {
+                (Some(kind), Some(message)) => format!("{kind}: {message}"),
+                (Some(text), None) | (None, Some(text)) => text.clone(),
+                (None, None) => "an exception".into(),
+            };
+            diagnostics.push(Diagnostic {
+                range: line_range(&document.text, line, self.encoding),
+                severity: Some(self.preferences.diagnostics.severity.into()),
+                code: Some(NumberOrString::String("exception".into())),
+                source: Some("flockscope".into()),
+                message: format!("raised here last in trace {}: {message}", failure.trace_id),
+                ..Diagnostic::default()
+            });
+        }
         Some(diagnostics)
     }
+
+    /// The exceptions at their lines, worked out anew when the traces or the files are others.
+    fn raised(&mut self) -> &[Raised] {
+        let (details, workspace) = (&self.details, &self.workspace);
+        self.raised
+            .get_or_insert_with(|| exceptions::raised(details, workspace))
+    }
+}
+
+/// What stands on a line, without its indentation.
+fn line_range(text: &str, line: usize, encoding: Encoding) -> Range {
+    let content = text.lines().nth(line).unwrap_or_default();
+    let column = |text: &str| match encoding {
+        Encoding::Utf8 => text.len(),
+        Encoding::Utf16 => text.encode_utf16().count(),
+        Encoding::Utf32 => text.chars().count(),
+    };
+    let place = |column: usize| Position::new(u32::try_from(line).unwrap_or(0), u32::try_from(column).unwrap_or(0));
+    let indentation = content.len() - content.trim_start().len();
+    Range::new(place(indentation), place(column(content.trim_end())))
 }
 
 /// What has become worse since before, for each row of the function.

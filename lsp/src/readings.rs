@@ -17,6 +17,7 @@ use crate::catalog;
 use crate::changes::{self, Changes, Comparison};
 use crate::details::{self, Details};
 use crate::figures::Figures;
+use crate::nesting::{self, Nestings};
 use crate::recent::{Known, Whole};
 use crate::server::now;
 use crate::traces::{self, Ended};
@@ -98,6 +99,8 @@ enum Found {
     Whole(Whole),
     /// The figures of the spans since a moment.
     Recent(i64, Vec<FunctionRow>),
+    /// Edges, and the figures of operations that call themselves.
+    Edges(Arc<Edges>, Nestings),
     Rest(Read),
 }
 
@@ -130,6 +133,7 @@ pub(crate) struct Readings {
     window: usize,
     is_small: bool,
     figures: Arc<Figures>,
+    nestings: Nestings,
     plans: Vec<Plan>,
     running: JoinSet<(Topic, Duration, Result<Found, ClientError>)>,
 }
@@ -152,6 +156,7 @@ impl Readings {
             window: FIRST_WINDOW,
             is_small: false,
             figures: Arc::default(),
+            nestings: Nestings::default(),
             plans: Topic::ALL.map(plan).into(),
             running: JoinSet::new(),
         }
@@ -172,9 +177,7 @@ impl Readings {
     pub(crate) fn compare(&mut self, comparison: Comparison) {
         if self.comparison != comparison {
             self.comparison = comparison;
-            if let Some(plan) = self.plan(Topic::Changes) {
-                plan.is_stale = true;
-            }
+            self.is_stale(Topic::Changes);
         }
     }
 
@@ -195,6 +198,12 @@ impl Readings {
                     None => std::future::pending().await,
                 }
             } => Ok(()),
+        }
+    }
+
+    fn is_stale(&mut self, topic: Topic) {
+        if let Some(plan) = self.plan(topic) {
+            plan.is_stale = true;
         }
     }
 
@@ -277,6 +286,14 @@ impl Readings {
                 match found {
                     Found::Whole(whole) => self.take_whole(whole, took),
                     Found::Recent(since, rows) => self.take_recent(since, rows, took),
+                    Found::Edges(edges, nestings) => {
+                        // Figures are told of these by their next reading.
+                        if nestings != self.nestings {
+                            self.nestings = nestings;
+                            self.is_stale(Topic::Functions);
+                        }
+                        self.client.emit(Read::Edges(edges)).map_err(|_| Ended::Editor)
+                    }
                     Found::Rest(read) => self.client.emit(read).map_err(|_| Ended::Editor),
                 }
             }
@@ -326,7 +343,7 @@ impl Readings {
     }
 
     fn tell(&mut self, known: Vec<Known>) -> Result<(), Ended> {
-        self.figures = Arc::new(Figures::new(known, &self.figures));
+        self.figures = Arc::new(Figures::new(known, &self.nestings, &self.figures));
         let read = Read::Functions(Arc::clone(&self.figures));
         self.client.emit(read).map_err(|_| Ended::Editor)
     }
@@ -349,7 +366,8 @@ async fn read(topic: Topic, question: Question) -> Result<Found, ClientError> {
         (Topic::Details, _) => Found::Rest(Read::Details(Arc::new(details::read(&connection, &figures).await?))),
         (Topic::Edges, _) => {
             let rows = connection.dependencies(Level::Operation, Window::default()).await?;
-            Found::Rest(Read::Edges(Arc::new(Edges::new(rows))))
+            let nestings = nesting::read(&connection, &rows).await?;
+            Found::Edges(Arc::new(Edges::new(rows)), nestings)
         }
         (Topic::Changes, _) => Found::Rest(Read::Changes(Arc::new(changes::read(&connection, comparison).await?))),
         (Topic::Catalog, _) => Found::Rest(Read::Catalog(catalog::read(&connection, figures.rows()).await?)),

@@ -23,7 +23,7 @@ use crate::notebooks::{
     DidChangeNotebook, DidCloseNotebook, DidOpenNotebook, DidSaveNotebook, Initialize, synchronization,
 };
 use crate::readings::Read;
-use crate::server::{Check, FRESH, Loaded, Looked, Server, Tick, now};
+use crate::server::{Check, FRESH, GitAnswered, Loaded, Looked, Server, Tick, now};
 use crate::sql_checks::{AllAnswered, Answered, KeyLookedFor, Reached};
 use crate::sql_commands::{EXPLAIN, RUN};
 use crate::traces::Sign;
@@ -227,6 +227,10 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .event::<Read>(|server, read| {
             server.take(read);
+            ControlFlow::Continue(())
+        })
+        .event::<GitAnswered>(|server, GitAnswered(answers)| {
+            server.take_git(answers);
             ControlFlow::Continue(())
         })
         .event::<Check>(|server, Check(url)| {

@@ -19,7 +19,7 @@ use async_lsp::lsp_types::{
     TextDocumentSyncSaveOptions, Url,
 };
 use flockscope_client::{Connection, cache_folder};
-use flockscope_functions::{Language, Matches, Scan, Workspace};
+use flockscope_functions::{GitAnswers, GitLook, Language, Matches, Scan, Workspace};
 use flockscope_sql::Catalog;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -30,6 +30,7 @@ use crate::calls::Edges;
 use crate::changes::{Changes, Comparison};
 use crate::details::Details;
 use crate::documents::{Documents, Kind};
+use crate::exceptions::Raised;
 use crate::figures::Figures;
 use crate::notebooks::Notebooks;
 use crate::positions::Encoding;
@@ -86,10 +87,14 @@ pub(crate) struct Server {
     pub(crate) notebooks: Notebooks,
     /// Texts that are to be checked soon.
     pub(crate) checks: HashMap<Url, AbortHandle>,
+    /// Where exceptions were raised; none: to be worked out.
+    pub(crate) raised: Option<Vec<Raised>>,
     /// What was said to be wrong with texts.
     published: HashMap<Url, Vec<Diagnostic>>,
     /// Whether functions or figures changed since they were brought together.
     pub(crate) is_unmatched: bool,
+    /// Whether git is being asked what was edited.
+    pub(crate) is_git_asked: bool,
     /// A look at the folder that waits or runs.
     pub(crate) look: Option<AbortHandle>,
 }
@@ -99,6 +104,9 @@ pub(crate) struct Loaded(pub(crate) Workspace);
 
 /// What a look at the folder found.
 pub(crate) struct Looked(pub(crate) Scan);
+
+/// What git knows of edits.
+pub(crate) struct GitAnswered(pub(crate) GitAnswers);
 
 /// A text has rested for a moment.
 pub(crate) struct Check(pub(crate) Url);
@@ -135,8 +143,10 @@ impl Server {
             comparisons: watch::Sender::default(),
             catalog: Catalog::builtin(),
             checks: HashMap::new(),
+            raised: None,
             published: HashMap::new(),
             is_unmatched: false,
+            is_git_asked: false,
             look: None,
         }
     }
@@ -323,6 +333,7 @@ impl Server {
                 self.is_unmatched |= !figures.match_as(&self.figures);
                 self.figures = figures;
                 self.has_figures = true;
+                self.ask_git();
                 self.refresh();
                 self.check_code();
             }
@@ -331,7 +342,11 @@ impl Server {
                 self.refresh();
                 self.check_code();
             }
-            Read::Details(details) => self.details = details,
+            Read::Details(details) => {
+                self.details = details;
+                self.raised = None;
+                self.check_code();
+            }
             Read::Edges(edges) => {
                 self.edges = edges;
                 if self.can_refresh_hints {
@@ -374,6 +389,7 @@ impl Server {
         let changed = scan.changed_count();
         self.workspace.apply(scan);
         self.all_is_new();
+        self.ask_git();
         let _ = self.client.notify::<LogMessage>(LogMessageParams {
             typ: MessageType::LOG,
             message: format!(
@@ -389,11 +405,39 @@ impl Server {
         self.refresh();
     }
 
+    /// Asks git which functions were edited since their latest spans, where nobody has seen it.
+    pub(crate) fn ask_git(&mut self) {
+        if self.is_git_asked || self.figures.is_empty() {
+            return;
+        }
+        self.match_anew();
+        let functions = self.matches.functions();
+        let latest = functions.filter_map(|id| Some((id, self.figures.of(id, &self.matches)?.last.last_time)));
+        let look = GitLook::new(&self.workspace, latest);
+        if look.is_empty() {
+            return;
+        }
+        self.is_git_asked = true;
+        let client = self.client.clone();
+        tokio::task::spawn_blocking(move || {
+            // The editor may be gone.
+            let _ = client.emit(GitAnswered(look.run()));
+        });
+    }
+
+    pub(crate) fn take_git(&mut self, answers: GitAnswers) {
+        self.is_git_asked = false;
+        self.workspace.apply_git(answers);
+        self.refresh();
+        self.check_code();
+    }
+
     pub(crate) fn all_is_new(&mut self) {
         for document in self.documents.iter_mut() {
             document.is_new = true;
         }
         self.is_unmatched = true;
+        self.raised = None;
     }
 
     /// Asks the SQL engine about a text; nothing for one that is no SQL.

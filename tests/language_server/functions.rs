@@ -21,7 +21,8 @@ fn at(lenses: &[(u64, String)], line: usize) -> Vec<&str> {
 }
 
 fn are_there(lenses: &[(u64, String)]) -> bool {
-    lenses.iter().any(|(_, title)| title.contains("calls"))
+    // That it has failed is a lens of its own, which one that was asked for before the figures came lacks.
+    lenses.iter().any(|(_, title)| title.starts_with('✗'))
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod changes;
 mod client;
 mod commands;
+mod edits;
 mod functions;
 mod hovers;
 mod notebooks;

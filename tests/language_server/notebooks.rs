@@ -90,6 +90,20 @@ fn cells_of_a_notebook_are_texts_without_being_opened_one_by_one() {
     assert!(hover(&mut client, &cell(0), 0, 30).contains("spans"));
     assert!(labels(&mut client, &cell(1), 1, 15).iter().any(|label| label == "name"));
     assert!(hover(&mut client, &cell(1), 1, 23).contains("spans"));
+    let document = json!({"textDocument": {"uri": cell(1)}, "options": {"tabSize": 2, "insertSpaces": true}});
+    let laid_out = client.ask("textDocument/formatting", document.clone());
+    assert_eq!(
+        laid_out[0]["range"]["start"],
+        json!({"line": 1, "character": 0}),
+        "{laid_out}"
+    );
+    assert!(!laid_out[0]["newText"].to_string().contains("%%sql"), "{laid_out}");
+    let tokens = client.ask("textDocument/semanticTokens/full", document);
+    // `SELECT` of the second line.
+    assert_eq!(
+        tokens["data"].as_array().expect("numbers")[..3],
+        [json!(1), json!(0), json!(6)]
+    );
     // The line of the command is no SQL.
     assert!(labels(&mut client, &cell(1), 0, 8).is_empty());
     assert!(

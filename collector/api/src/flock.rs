@@ -25,7 +25,7 @@ use crate::operate;
 use crate::problem::{ApiProblem, BAD_BODY};
 use crate::schemas;
 use crate::span_json::SpanColumns;
-use crate::sql::{body, default_limits};
+use crate::sql::{body, default_limits, unwritten};
 use flockscope_security::Admin;
 
 /// Most spans of `GET /api/traces`: the newest.
@@ -64,7 +64,7 @@ pub(crate) async fn spans(ask: Ask) -> Result<Response, ApiProblem> {
                 stop,
             };
             let (mut bytes, mut first, mut fault) = (0, true, None);
-            writer.write_all(b"[").map_err(broken)?;
+            writer.write_all(b"[").map_err(unwritten)?;
             let mut take = |batch: &RecordBatch| -> Result<ControlFlow<()>, Fault> {
                 let columns = SpanColumns::of(batch)?;
                 for row in 0..batch.num_rows() {
@@ -74,8 +74,8 @@ pub(crate) async fn spans(ask: Ask) -> Result<Response, ApiProblem> {
                         return Ok(ControlFlow::Break(()));
                     }
                     let comma: &[u8] = if std::mem::take(&mut first) { b"" } else { b"," };
-                    writer.write_all(comma).map_err(broken)?;
-                    writer.write_all(&json).map_err(broken)?;
+                    writer.write_all(comma).map_err(unwritten)?;
+                    writer.write_all(&json).map_err(unwritten)?;
                 }
                 Ok(ControlFlow::Continue(()))
             };
@@ -88,7 +88,7 @@ pub(crate) async fn spans(ask: Ask) -> Result<Response, ApiProblem> {
             if let Some(fault) = fault {
                 return Err(fault);
             }
-            writer.write_all(b"]").map_err(broken)?;
+            writer.write_all(b"]").map_err(unwritten)?;
             Ok(ending.cut)
         })
     })
@@ -96,11 +96,6 @@ pub(crate) async fn spans(ask: Ask) -> Result<Response, ApiProblem> {
     response.headers_mut().extend(json(Vec::new()).headers().clone());
     tag.write(response.headers_mut(), 0);
     Ok(response)
-}
-
-fn broken(error: std::io::Error) -> Fault {
-    tracing::debug!(%error, "the client went away");
-    Fault::Store(flockscope_store::StoreError::Cancelled)
 }
 
 /// Names that were seen.
@@ -276,7 +271,7 @@ async fn answer(ask: Ask, request: Request) -> Result<Response, ApiProblem> {
     let mut response = stream(&ask.state, &query, limits.time, keep, move |writer| {
         timed(&state, "flock-query", place, |store| {
             let (mut columns, mut first, mut fault) = (Vec::new(), true, None);
-            writer.write_all(b"{\"results\":[").map_err(broken)?;
+            writer.write_all(b"{\"results\":[").map_err(unwritten)?;
             let ending = store.sql_each(&sql, &limits, &stop, |part| {
                 let written = match part {
                     Part::Columns(schema) => {
@@ -294,10 +289,10 @@ async fn answer(ask: Ask, request: Request) -> Result<Response, ApiProblem> {
                 }
             })?;
             if let Some(error) = fault {
-                return Err(broken(error));
+                return Err(unwritten(error));
             }
             let columns = serde_json::to_string(&columns).map_err(ApiProblem::internal)?;
-            write!(writer, "],\"columns\":{columns},\"row_count\":{}}}", ending.rows).map_err(broken)?;
+            write!(writer, "],\"columns\":{columns},\"row_count\":{}}}", ending.rows).map_err(unwritten)?;
             Ok(ending.cut)
         })
     })

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::api::Shared;
 use crate::ask::StopWhenDropped;
+use crate::document::Common;
 use crate::process::Check;
 
 /// How long the store may take to answer a small question.
@@ -52,8 +53,9 @@ pub(crate) struct Readiness {
 
 /// Whether the process is ready for work
 #[utoipa::path(
-    get, path = "/readyz", tag = "Health", security(()),
+    get, path = "/readyz", tag = "Health",
     responses(
+        Common,
         (status = 200, description = "It is ready", body = Readiness),
         (status = 503, description = "It is not; the checks say why", body = Readiness),
     ),

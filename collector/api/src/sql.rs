@@ -213,7 +213,7 @@ async fn bytes_of(body: Body) -> Result<axum::body::Bytes, ApiProblem> {
 }
 
 /// An answer could not be written on: mostly the client is gone or too slow.
-fn unwritten(error: std::io::Error) -> Fault {
+pub(crate) fn unwritten(error: std::io::Error) -> Fault {
     match error.kind() {
         std::io::ErrorKind::BrokenPipe => Fault::Store(flockscope_store::StoreError::Cancelled),
         std::io::ErrorKind::TimedOut => ApiProblem::new(

@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use percent_encoding::percent_decode_str;
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
@@ -55,7 +56,7 @@ async fn answer(folder: PathBuf, request: Request) -> Response {
 
 /// Whether a path leads to a file that lies inside the folder in truth. `ServeDir` refuses `..`, but follows links.
 fn is_file_inside(folder: &Path, path: &str) -> bool {
-    let Ok(decoded) = percent_decoded(path) else {
+    let Ok(decoded) = percent_decode_str(path).decode_utf8() else {
         return false;
     };
     let relative = decoded.trim_start_matches('/');
@@ -66,28 +67,6 @@ fn is_file_inside(folder: &Path, path: &str) -> bool {
         (Ok(folder), Ok(file)) => file.starts_with(folder) && file.is_file(),
         _ => false,
     }
-}
-
-fn percent_decoded(path: &str) -> Result<String, std::string::FromUtf8Error> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let code = (first == b'%')
-            .then(|| tail.get(..2))
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match code {
-            Some(code) => {
-                bytes.push(code);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes)
 }
 
 /// The same request for the index page.

@@ -129,6 +129,8 @@ pub struct Counters {
     pub written_spans: u64,
     /// Calls of the sink that failed.
     pub sink_failures: u64,
+    /// Why the sink did not take the last batch; `None` again once it has taken one.
+    pub sink_trouble: Option<String>,
     /// Of the log, the sink or the onward export.
     pub last_error: Option<LastError>,
     /// From the first byte of a request that was accepted to its reply; one count a request.
@@ -155,9 +157,10 @@ pub(crate) struct Meters {
     pub(crate) torn_ends: Count,
     pub(crate) damaged_segments: Count,
     sync_failures: Count,
-    pub(crate) written_batches: Count,
-    pub(crate) written_spans: Count,
+    written_batches: Count,
+    written_spans: Count,
     sink_failures: Count,
+    sink_trouble: Mutex<Option<String>>,
     last_error: Mutex<Option<LastError>>,
     pub(crate) reply: Histogram,
     pub(crate) visible: Histogram,
@@ -265,7 +268,15 @@ impl Meters {
 
     pub(crate) fn sink_failed(&self, message: String) {
         self.sink_failures.add(1);
+        *self.sink_trouble.lock() = Some(message.clone());
         self.failed(message);
+    }
+
+    /// The sink took a batch.
+    pub(crate) fn written(&self, spans: u64) {
+        *self.sink_trouble.lock() = None;
+        self.written_batches.add(1);
+        self.written_spans.add(spans);
     }
 
     /// All that is counted here; what waits is added by those who hold it.
@@ -303,6 +314,7 @@ impl Meters {
             written_batches: self.written_batches.get(),
             written_spans: self.written_spans.get(),
             sink_failures: self.sink_failures.get(),
+            sink_trouble: self.sink_trouble.lock().clone(),
             last_error: self.last_error.lock().clone(),
             reply: self.reply.snapshot(),
             visible: self.visible.snapshot(),

@@ -31,7 +31,7 @@ use crate::refused::Refused;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /// The flag and the length before a message, and room for a compressed one that grew.
-const FRAME_HEAD: usize = 64;
+pub(crate) const FRAME_HEAD: usize = 64;
 /// Replies that are smaller are not compressed: they would grow, and cost more time than the rest of the request.
 const SMALL_REPLY: usize = 1024;
 

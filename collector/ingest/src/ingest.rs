@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::body::{Budget, Encoding, decompress};
 use crate::counters::{Counters, Meters, Protocol};
+use crate::grpc::FRAME_HEAD;
 use crate::log::{Log, SyncFailed};
 use crate::onward::{Onward, OnwardError};
 use crate::queue::{Batch, Gather, Queue};
@@ -139,7 +140,11 @@ impl Ingest {
             inner: Arc::new(Inner {
                 rate: settings.spans_per_second.map(Rate::new),
                 bodies: Budget::new(
-                    settings.bodies_in_flight.max(settings.max_http_body),
+                    // One body of the largest size must find room, or it would wait for what it holds itself.
+                    settings
+                        .bodies_in_flight
+                        .max(settings.max_http_body)
+                        .max(settings.max_grpc_message.saturating_add(FRAME_HEAD)),
                     settings.wait_for_room,
                     settings.retry_after,
                 ),

@@ -30,4 +30,4 @@ pub use ingest::{Accepted, Ingest, OpenError};
 pub use onward::{BreakerState, OnwardCounters, OnwardError, OnwardProtocol, OnwardSettings};
 pub use refused::Refused;
 pub use settings::Settings;
-pub use sink::{SinkError, SinkErrorKind, SpanSink};
+pub use sink::{SinkError, SpanSink};

@@ -17,33 +17,13 @@ pub trait SpanSink: Send + Sync + 'static {
 pub struct SinkError {
     /// The cause, for the log and the counters; clients never see it.
     pub message: String,
-    /// What is the matter.
-    pub kind: SinkErrorKind,
-}
-
-/// What kept a sink from storing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SinkErrorKind {
-    /// It may work the next time.
-    Retry,
-    /// There is no room: it works again when somebody made some.
-    Full,
 }
 
 impl SinkError {
-    /// A failure that may pass.
-    pub fn retry(message: impl Into<String>) -> Self {
+    /// A failure with this cause.
+    pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            kind: SinkErrorKind::Retry,
-        }
-    }
-
-    /// A full disk, or a store at its limit.
-    pub fn full(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            kind: SinkErrorKind::Full,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! bound memory; a limit to the messages in it, weighed by their sizes, does.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, EntityRef, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as ProtoSpan};
@@ -13,6 +13,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as P
 const FIELD: usize = 32;
 /// A span on its way from the message to its stored form, without its text: two of each may be there at a time.
 const SPAN: usize = size_of::<flockscope_model::Span>() + 2 * size_of::<ProtoSpan>();
+/// An event or a link on its way into the JSON in which a span keeps it, beside its message.
+const AS_JSON: usize = 384;
 /// Deeper messages are refused by the decoder.
 const DEEPEST: usize = 128;
 /// Bytes for an object or a list of JSON (an attribute has two) and for one more field or value.
@@ -27,6 +29,7 @@ enum Message {
     Request,
     ResourceSpans,
     Resource,
+    EntityRef,
     ScopeSpans,
     Scope,
     Span,
@@ -48,6 +51,7 @@ impl Message {
             (Self::Request, 1) => Self::ResourceSpans,
             (Self::ResourceSpans, 1) => Self::Resource,
             (Self::ResourceSpans, 2) => Self::ScopeSpans,
+            (Self::Resource, 3) => Self::EntityRef,
             (Self::ScopeSpans, 1) => Self::Scope,
             (Self::ScopeSpans, 2) => Self::Span,
             (Self::Span, 11) => Self::Event,
@@ -70,8 +74,9 @@ impl Message {
             Self::ScopeSpans => size_of::<ScopeSpans>(),
             Self::Scope => size_of::<InstrumentationScope>(),
             Self::Span => SPAN,
-            Self::Event => size_of::<Event>(),
-            Self::Link => size_of::<Link>(),
+            Self::EntityRef => size_of::<EntityRef>(),
+            Self::Event => size_of::<Event>() + AS_JSON,
+            Self::Link => size_of::<Link>() + AS_JSON,
             Self::KeyValue => size_of::<KeyValue>(),
             Self::AnyValue | Self::Array | Self::KeyValueList => size_of::<AnyValue>(),
             Self::Leaf => FIELD,
@@ -131,10 +136,34 @@ fn field(bytes: &[u8], place: &mut usize) -> Option<Field> {
                 length,
             });
         }
+        // The decoder passes over the groups of unknown fields, so what comes after one counts as well.
+        3 => skip_group(bytes, place)?,
         5 => *place = place.checked_add(4)?,
         _ => return None,
     }
     Some(Field::Other)
+}
+
+/// Passes over a group whose opening key was read, with the groups in it.
+fn skip_group(bytes: &[u8], place: &mut usize) -> Option<()> {
+    let mut open = 1_usize;
+    while open > 0 {
+        match varint(bytes, place)? & 7 {
+            0 => {
+                varint(bytes, place)?;
+            }
+            1 => *place = place.checked_add(8)?,
+            2 => {
+                let length = usize::try_from(varint(bytes, place)?).ok()?;
+                *place = place.checked_add(length)?;
+            }
+            3 => open += 1,
+            4 => open -= 1,
+            5 => *place = place.checked_add(4)?,
+            _ => return None,
+        }
+    }
+    Some(())
 }
 
 fn varint(bytes: &[u8], place: &mut usize) -> Option<u64> {
@@ -183,6 +212,8 @@ pub(crate) fn of_json(request: &[u8]) -> usize {
                 depth = depth.saturating_sub(1);
                 0
             }
+            // What stands for a span takes the room of one, whatever it is.
+            b',' if depth + 1 == JSON_SPAN_DEPTH => SPAN,
             b',' => JSON_COMMA,
             _ => 0,
         };
@@ -221,6 +252,48 @@ mod tests {
     }
 
     #[test]
+    fn a_group_hides_nothing_that_comes_after_it() {
+        let spans = request(vec![ProtoSpan::default(); 1000]).encode_to_vec();
+        // Field 100 as a group: empty, and with a group, a text, a number and both fixed sizes in it.
+        let full = [
+            0xa3, 6, 0xab, 6, 0x0a, 1, b'a', 0xac, 6, 8, 0x96, 1, 9, 0, 0, 0, 0, 0, 0, 0, 0, 13, 0, 0, 0, 0, 0xa4, 6,
+        ];
+        for group in [&[0xa3, 6, 0xa4, 6][..], &full] {
+            let bytes = [group, &spans].concat();
+            let decoded = ExportTraceServiceRequest::decode(&*bytes).expect("the decoder takes it");
+            assert_eq!(decoded, request(vec![ProtoSpan::default(); 1000]));
+            assert!(of_protobuf(&bytes) >= 1000 * SPAN, "{group:?}");
+        }
+        let unclosed = [&[0xa3, 6][..], &spans].concat();
+        assert_eq!(of_protobuf(&unclosed), 0);
+        assert!(ExportTraceServiceRequest::decode(&*unclosed).is_err());
+    }
+
+    #[test]
+    fn events_and_links_weigh_the_json_that_they_become() {
+        let span = ProtoSpan {
+            events: vec![Event::default(); 1000],
+            links: vec![Link::default(); 1000],
+            ..ProtoSpan::default()
+        };
+        let weight = of_protobuf(&request(vec![span]).encode_to_vec());
+        assert!(
+            weight >= 1000 * (size_of::<Event>() + size_of::<Link>() + 2 * AS_JSON),
+            "{weight}"
+        );
+    }
+
+    #[test]
+    fn references_to_entities_weigh_their_size() {
+        let mut request = request(Vec::new());
+        request.resource_spans[0].resource = Some(Resource {
+            entity_refs: vec![EntityRef::default(); 1000],
+            ..Resource::default()
+        });
+        assert!(of_protobuf(&request.encode_to_vec()) >= 1000 * size_of::<EntityRef>());
+    }
+
+    #[test]
     fn attributes_within_attributes_are_weighed() {
         let leaf = KeyValue::default();
         let list = |values| AnyValue {
@@ -242,7 +315,14 @@ mod tests {
     fn json_text_within_text_weighs_nothing() {
         assert_eq!(of_json(br#""{\"a\":[1,2,{}]}""#), 0);
         let request = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{},{"name":"a"}]}]}]}"#;
-        assert_eq!(of_json(request), 6 * JSON_BRACKET + 2 * SPAN + JSON_COMMA);
+        assert_eq!(of_json(request), 6 * JSON_BRACKET + 3 * SPAN);
+    }
+
+    #[test]
+    fn json_spans_that_are_no_objects_weigh_as_much_as_spans() {
+        let zeros = vec!["0"; 1000].join(",");
+        let request = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{zeros}]}}]}}]}}"#);
+        assert!(of_json(request.as_bytes()) >= 999 * SPAN);
     }
 
     proptest! {

@@ -100,8 +100,7 @@ impl Writer {
         if self.queue.has_ended() {
             return Err(Ended);
         }
-        self.meters.written_batches.add(1);
-        self.meters.written_spans.add(spans.len() as u64);
+        self.meters.written(spans.len() as u64);
         if let Some(onward) = &self.onward {
             onward.push(spans);
         }
@@ -111,7 +110,7 @@ impl Writer {
     fn try_to_store(&self, spans: &[Span]) -> Result<(), SinkError> {
         // A panic in the sink must not end the only thread that empties the queue.
         catch_unwind(AssertUnwindSafe(|| self.sink.store(spans)))
-            .unwrap_or_else(|_| Err(SinkError::retry("the sink panicked")))
+            .unwrap_or_else(|_| Err(SinkError::new("the sink panicked")))
     }
 
     /// Gives the spans of an earlier run's segment to the sink, and deletes it; a damaged one is set aside.

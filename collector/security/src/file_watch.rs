@@ -17,8 +17,17 @@ const TICK: Duration = Duration::from_secs(2);
 pub(crate) struct FileWatch {
     path: PathBuf,
     looked: Option<Instant>,
-    /// What the file was like when it was read last, and when that was.
-    read: Option<(Stamp, SystemTime)>,
+    read: Option<LastRead>,
+}
+
+#[derive(Debug)]
+struct LastRead {
+    /// What the file was like.
+    stamp: Stamp,
+    /// When it was first seen so.
+    since: Instant,
+    /// Whether another write would have shown.
+    is_settled: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +51,12 @@ impl FileWatch {
         if self.looked.is_some_and(|looked| looked.elapsed() < PAUSE) {
             return false;
         }
-        self.looked = Some(Instant::now());
-        self.has_changed()
+        let now = Instant::now();
+        self.looked = Some(now);
+        self.has_changed(now)
     }
 
-    fn has_changed(&mut self) -> bool {
+    fn has_changed(&mut self, now: Instant) -> bool {
         // The file is looked at before it is read: a change in between is then noticed the next time.
         let stamp = Stamp(fs::metadata(&self.path).ok().map(|file| {
             (
@@ -55,17 +65,26 @@ impl FileWatch {
                 inode(&file),
             )
         }));
-        let now = SystemTime::now();
-        let same = self.read.as_ref().is_some_and(|(read, at)| {
-            let is_old = read
-                .0
-                .is_none_or(|(modified, ..)| at.duration_since(modified).is_ok_and(|age| age > TICK));
-            *read == stamp && is_old
+        let since = match &self.read {
+            Some(read) if read.stamp == stamp && read.is_settled => return false,
+            Some(read) if read.stamp == stamp => read.since,
+            _ => now,
+        };
+        // By our own clock as well: the time of a file may lie in the future.
+        let is_settled = stamp.is_old() || now.duration_since(since) > TICK;
+        self.read = Some(LastRead {
+            stamp,
+            since,
+            is_settled,
         });
-        if !same {
-            self.read = Some((stamp, now));
-        }
-        !same
+        true
+    }
+}
+
+impl Stamp {
+    fn is_old(&self) -> bool {
+        self.0
+            .is_none_or(|(modified, ..)| modified.elapsed().is_ok_and(|age| age > TICK))
     }
 }
 
@@ -92,27 +111,27 @@ mod tests {
         let mut watch = FileWatch::new(&path);
         assert!(watch.is_due(), "the first time");
         assert!(!watch.is_due(), "a second has not passed");
-        assert!(!watch.has_changed(), "it is still not there");
+        assert!(!watch.has_changed(Instant::now()), "it is still not there");
 
         fs::write(&path, "one").expect("written");
         let old = SystemTime::now() - Duration::from_secs(60);
         let file = File::options().write(true).open(&path).expect("there");
         file.set_modified(old).expect("set");
-        assert!(watch.has_changed());
-        assert!(!watch.has_changed());
+        assert!(watch.has_changed(Instant::now()));
+        assert!(!watch.has_changed(Instant::now()));
 
         fs::write(&path, "two").expect("written");
         file.set_modified(old + Duration::from_secs(1)).expect("set");
-        assert!(watch.has_changed(), "another time");
-        assert!(!watch.has_changed());
+        assert!(watch.has_changed(Instant::now()), "another time");
+        assert!(!watch.has_changed(Instant::now()));
 
         fs::write(&path, "three").expect("written");
         file.set_modified(old + Duration::from_secs(1)).expect("set");
-        assert!(watch.has_changed(), "another length");
+        assert!(watch.has_changed(Instant::now()), "another length");
 
         fs::remove_file(&path).expect("removed");
-        assert!(watch.has_changed(), "gone");
-        assert!(!watch.has_changed());
+        assert!(watch.has_changed(Instant::now()), "gone");
+        assert!(!watch.has_changed(Instant::now()));
     }
 
     #[test]
@@ -121,7 +140,31 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, "one").expect("written");
         let mut watch = FileWatch::new(&path);
-        assert!(watch.has_changed());
-        assert!(watch.has_changed(), "another write could have had the same time");
+        assert!(watch.has_changed(Instant::now()));
+        assert!(
+            watch.has_changed(Instant::now()),
+            "another write could have had the same time"
+        );
+    }
+
+    #[test]
+    fn a_time_in_the_future_settles_by_our_own_clock() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(&path, "one").expect("written");
+        let file = File::options().write(true).open(&path).expect("there");
+        file.set_modified(SystemTime::now() + Duration::from_secs(86_400))
+            .expect("set");
+        let mut watch = FileWatch::new(&path);
+        let first = Instant::now();
+        let after = |seconds| first + Duration::from_secs(seconds);
+        assert!(watch.has_changed(first));
+        assert!(watch.has_changed(after(1)), "it could have been written again");
+        assert!(watch.has_changed(after(3)), "once more when it no longer could");
+        assert!(!watch.has_changed(after(4)));
+        file.set_modified(SystemTime::now() + Duration::from_secs(86_500))
+            .expect("set");
+        assert!(watch.has_changed(after(5)), "another time");
+        assert!(watch.has_changed(after(6)));
     }
 }

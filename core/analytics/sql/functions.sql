@@ -75,8 +75,9 @@ SELECT service, operation, name, module, class, function, code_file_path, code_f
        last_error.trace_id AS last_error_trace_id,
        last_error.type AS last_error_type,
        last_error.message AS last_error_message,
-       coalesce(input_tokens, 0)::BIGINT AS input_tokens,
-       coalesce(output_tokens, 0)::BIGINT AS output_tokens,
-       coalesce(cost, 0) AS cost
+       -- What spans say of themselves may be anything: a sum beyond its type must not fail the whole answer.
+       least(greatest(coalesce(input_tokens, 0), -9223372036854775808), 9223372036854775807)::BIGINT AS input_tokens,
+       least(greatest(coalesce(output_tokens, 0), -9223372036854775808), 9223372036854775807)::BIGINT AS output_tokens,
+       CASE WHEN isfinite(cost) THEN cost ELSE 0 END AS cost
 FROM grouped
 ORDER BY service, operation, name, module, class, function, code_file_path, code_function_name, code_line_number;

@@ -63,7 +63,9 @@ extent AS (
 ),
 windowed AS (
   SELECT grouped.*,
-         coalesce(step::BIGINT, coalesce(until::BIGINT, last_end) - coalesce(since::BIGINT, first_start)) / 1e9 AS seconds
+         -- In 128 bits: a window may be wider than 64 bits hold.
+         coalesce(step::BIGINT, coalesce(until::HUGEINT, last_end) - coalesce(since::HUGEINT, first_start)) / 1e9
+           AS seconds
   FROM grouped, extent
 )
 SELECT bucket_time,

@@ -49,7 +49,8 @@ pub struct Window {
 }
 
 impl Window {
-    fn arguments(self) -> String {
+    /// The arguments of an analysis that takes a window, in SQL.
+    pub fn arguments(self) -> String {
         format!("since := {}, until := {}", literal(self.since), literal(self.until))
     }
 }

@@ -39,13 +39,22 @@ impl Following {
     }
 
     fn at(file: &Path, position: Position, source: String) -> Result<Self, ClientError> {
-        let mirrors = mirror_folder()?;
+        Self::mirrored_in(mirror_folder()?, file, position, source)
+    }
+
+    fn mirrored_in(mirrors: PathBuf, file: &Path, position: Position, source: String) -> Result<Self, ClientError> {
         Ok(Self {
             follower: FlockFollower::resume(file.to_owned(), mirrors, position)?,
             file: file.to_owned(),
             source,
             redactor: Arc::new(Redactor::off()),
         })
+    }
+
+    /// Reads from the file's first span on, with what it needs on the disk in this folder.
+    #[cfg(test)]
+    pub(crate) fn for_a_test(mirrors: &Path, file: &Path) -> Self {
+        Self::mirrored_in(mirrors.to_owned(), file, Position::default(), source_name(file)).expect("a follower")
     }
 
     /// Makes secrets unreadable in the spans that are read from now on.

@@ -83,7 +83,7 @@ pub(crate) async fn whole(response: Response<Incoming>) -> Result<Bytes, ClientE
 }
 
 /// An error by its causes. The outermost only says that a request failed.
-pub(crate) fn in_words(error: &(dyn Error + 'static)) -> String {
+pub fn in_words(error: &(dyn Error + 'static)) -> String {
     let mut words = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {

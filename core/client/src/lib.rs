@@ -27,6 +27,7 @@ pub use connection::{ConnectOptions, Connection, Note};
 pub use disk::bytes_on_disk;
 pub use error::ClientError;
 pub use following::Following;
+pub use http::in_words;
 pub use live::{LiveFile, LiveSink, LiveState};
 pub use loading::{Loaded, Loader, Progress, load};
 pub use locate::{Located, Served, cache_folder, locate, locate_flock_file, locate_to_serve, project_store};

@@ -100,10 +100,6 @@ impl LiveFile {
     }
 
     /// Takes a last look at the file, and ends.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
     fn end(&mut self) {
         // The thread is gone already if nobody receives this.
         let _ = self.stop.send(());
@@ -163,7 +159,20 @@ impl<S: LiveSink> LookOut<S> {
                 break;
             }
         }
-        while let Ok(true) = self.look() {}
+        // What could not be read or stored by now is read when the store is opened again.
+        let _ = self.finish();
+    }
+
+    /// Stores what was begun, then what was written since. Not more than that: a program that goes on writing would
+    /// never let this end.
+    fn finish(&mut self) -> Result<(), String> {
+        for _ in 0..2 {
+            self.look()?;
+            while self.following.has_more() {
+                self.look()?;
+            }
+        }
+        Ok(())
     }
 
     /// Stores what is new in the file, at most a batch of it. Says whether there was anything.
@@ -234,4 +243,70 @@ fn pause(quiet_for: Duration) -> Duration {
 
 fn in_words(error: ClientError) -> String {
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// One of its own for each span, as Flock does it.
+    fn write_span(file: &Path, number: usize) {
+        let connection = duckdb::Connection::open(file).expect("a file");
+        connection
+            .execute_batch(&format!(
+                "CREATE TABLE IF NOT EXISTS spans (trace_id VARCHAR NOT NULL, span_id VARCHAR PRIMARY KEY,
+                     parent_id VARCHAR, name VARCHAR NOT NULL, service VARCHAR, operation VARCHAR, kind VARCHAR,
+                     start_time BIGINT NOT NULL, end_time BIGINT NOT NULL, duration_ms DOUBLE NOT NULL,
+                     status_code VARCHAR NOT NULL, status_description VARCHAR, attributes JSON, events JSON, links JSON,
+                     resource JSON, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);
+                 INSERT INTO spans VALUES ('{number:032x}', '{number:016x}', NULL, 'Agent.execute', 'Agent', 'execute',
+                     'INTERNAL', 1795392000000000000, 1795392000000500000, 0.5, 'OK', NULL, '{{}}', '[]', '[]', '{{}}',
+                     now())"
+            ))
+            .expect("a row");
+    }
+
+    /// A program that has written the next span whenever one is stored.
+    struct WritesOn {
+        file: PathBuf,
+        stored: Arc<Mutex<usize>>,
+    }
+
+    impl LiveSink for WritesOn {
+        fn store(&mut self, spans: &[Span]) -> Result<(), String> {
+            let mut stored = self.stored.lock().expect("no panic");
+            *stored += spans.len();
+            // A test that fails ends, too.
+            if *stored < 40 {
+                write_span(&self.file, *stored + 1);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_program_that_goes_on_writing_does_not_keep_the_following_from_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("traces.duckdb");
+        write_span(&file, 1);
+        let stored = Arc::new(Mutex::new(0));
+        let mut look_out = LookOut {
+            store: Arc::new(Store::in_memory(flockscope_store::Settings::default()).expect("a store")),
+            following: Following::for_a_test(folder.path(), &file),
+            keeps_history: true,
+            sink: WritesOn {
+                file,
+                stored: stored.clone(),
+            },
+            shared: Arc::new(Shared::default()),
+            waiting: Vec::new(),
+        };
+        let (stop, stopping) = mpsc::channel();
+        stop.send(()).expect("it is there");
+        look_out.run(&stopping);
+        let stored = *stored.lock().expect("no panic");
+        assert!((2..10).contains(&stored), "{stored}");
+    }
 }

@@ -121,7 +121,7 @@ const SETTINGS: &[Setting] = &[
     .or_empty("to accept no JWT signed with a secret")
     .says(
         "an example only, 32 bytes or more",
-        "Secret with which JWTs are signed (HS256, HS384, HS512).",
+        "Secret with which JWTs are signed (HS256).",
     ),
     Setting::new("auth.jwks_file", "FLOCKSCOPE_JWKS_FILE", "jwks-file", path(Place::File), "")
         .or_empty("for none")

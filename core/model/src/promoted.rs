@@ -153,9 +153,10 @@ fn text(object: &Object<'_>, key: &str) -> Option<String> {
     (!matches!(text.as_str(), "" | "None" | "null")).then_some(text)
 }
 
-/// A JSON number, or one written as text.
+/// A JSON number, or one written as text; not a text that only Rust takes for a number, and none beyond its type.
 fn number(object: &Object<'_>, key: &str) -> Option<f64> {
-    object.get(key)?.get().trim_matches('"').parse().ok()
+    let number: f64 = object.get(key)?.get().trim_matches('"').parse().ok()?;
+    number.is_finite().then_some(number)
 }
 
 type Exception = (Option<String>, Option<String>);
@@ -269,6 +270,23 @@ mod tests {
             (Some(12), Some(5))
         );
         assert_eq!(columns.gen_ai_cost, Some(0.25));
+    }
+
+    #[test]
+    fn what_is_no_finite_number_is_none() {
+        for odd in [r#""NaN""#, r#""inf""#, r#""-Infinity""#, "1e999", "null", r#""many""#] {
+            let columns = promoted(
+                "chat",
+                &format!(r#"{{"gen_ai.usage.input_tokens":{odd},"gen_ai.usage.cost":{odd}}}"#),
+            );
+            assert_eq!(
+                (columns.gen_ai_input_tokens, columns.gen_ai_cost),
+                (None, None),
+                "{odd}"
+            );
+        }
+        let huge = promoted("chat", r#"{"gen_ai.usage.input_tokens":1e30}"#);
+        assert_eq!(huge.gen_ai_input_tokens, Some(i64::MAX));
     }
 
     #[test]

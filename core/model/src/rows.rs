@@ -227,7 +227,6 @@ pub struct OperationRow {
 
 /// A traced function, as `functions()` lists it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FunctionRow {
     /// Service.
     pub service: String,

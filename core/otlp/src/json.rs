@@ -13,7 +13,9 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::json_number::{Double, Enum, Integer};
-use crate::message::{Attributes, Context, Event, Link, OtlpSpan, ResourceContext, Time, TooDeep, status_code};
+use crate::message::{
+    Attributes, Context, Event, Link, OtlpSpan, ResourceContext, Time, TooDeep, kind_number, status_code,
+};
 use crate::{DecodeError, MOST_NESTING, Message, Value, short};
 
 impl Message {
@@ -329,10 +331,7 @@ fn kind(kind: &Enum) -> i64 {
         Enum::Number(number) => return *number,
         Enum::Name(name) => name.strip_prefix("SPAN_KIND_").unwrap_or(name),
     };
-    ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
-        .iter()
-        .position(|word| word.eq_ignore_ascii_case(name))
-        .map_or(0, |position| position as i64)
+    kind_number(name).into()
 }
 
 /// Attributes whose values have at most so many levels of lists and objects.

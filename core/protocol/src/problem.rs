@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// the process has the whole cause under `id`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What kind of problem it is, stable and made for programs: `about:blank#query_timed_out`, …
+    /// What kind of problem it is, stable and made for programs: `/problems/query-timed-out`, …
     #[serde(rename = "type")]
     pub kind: String,
     /// The kind in words.

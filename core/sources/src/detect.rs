@@ -155,9 +155,13 @@ fn catalogue(file: &mut File, headers: &Headers) -> Vec<u8> {
         else {
             break;
         };
-        let block = HEADERS_SIZE as u64 + place.block * headers.block_size;
+        // The headers may say anything.
+        let before = (HEADERS_SIZE + CHECKSUM_SIZE) as u64 + place.part * piece_size;
+        let block = place.block.checked_mul(headers.block_size);
+        let Some(start) = block.and_then(|block| block.checked_add(before)) else {
+            break;
+        };
         let mut piece = vec![0; piece_size as usize];
-        let start = block + CHECKSUM_SIZE as u64 + place.part * piece_size;
         if file
             .seek(SeekFrom::Start(start))
             .and_then(|_| file.read_exact(&mut piece))
@@ -169,4 +173,21 @@ fn catalogue(file: &mut File, headers: &Headers) -> Vec<u8> {
         catalogue.extend_from_slice(&piece[8..]);
     }
     catalogue
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalogue_beyond_all_numbers_is_left_out() {
+        let headers = Headers {
+            iteration: 1,
+            block_size: 262_144,
+            block_count: u64::MAX,
+            catalogue: MetaPointer::unpack((1 << 56) - 1),
+        };
+        let mut file = tempfile::tempfile().expect("a file");
+        assert_eq!(catalogue(&mut file, &headers), Vec::<u8>::new());
+    }
 }

@@ -6,7 +6,7 @@ use crate::catalog::Catalog;
 use crate::lexer::{self, TokenKind};
 use crate::scope::Scopes;
 use crate::statement;
-use crate::syntax::{SourceKind, Tree};
+use crate::syntax::{Source, SourceKind, Tree};
 
 /// Names that are as alike as this are one that was mistyped.
 const NEAR: f64 = 0.85;
@@ -29,7 +29,8 @@ pub enum About {
     Traces,
     /// No table at all.
     Nothing,
-    /// Tables that the store does not have: it is meant for another database.
+    /// Tables that the store does not have, or files: it is meant for another database. To look at it DuckDB would have to
+    /// open the files.
     Other,
 }
 
@@ -111,10 +112,44 @@ fn has_parameters(tree: &Tree<'_>) -> bool {
     })
 }
 
+/// Whether it names a file in the place of a table, or calls a function that reads files or runs a text as SQL.
+fn reads_files(tree: &Tree<'_>) -> bool {
+    let names_file = |source: &Source| {
+        matches!(source.kind, SourceKind::Unknown) && tree.kind(source.tokens.start) == Some(TokenKind::Text)
+    };
+    let calls_outside = |token: usize| {
+        tree.sign(token + 1, "(")
+            && tree.name(token).is_some_and(|name| {
+                let name = name.to_ascii_lowercase();
+                ["read_", "parquet_", "sniff_"]
+                    .iter()
+                    .any(|start| name.starts_with(start))
+                    || name.ends_with("_scan")
+                    || name.ends_with("_scan_dumb")
+                    || matches!(name.as_str(), "glob" | "query" | "query_table")
+                    || name.starts_with("json_execute")
+                    || name.starts_with("json_serialize_plan")
+            })
+    };
+    // `FROM "data.csv"` is a file where no table is called so.
+    let looks_like_path = |source: &Source| match source.kind {
+        SourceKind::Table(token) => {
+            tree.kind(token) == Some(TokenKind::QuotedName)
+                && tree.name(token).is_some_and(|name| name.contains(['.', '/', '*']))
+        }
+        _ => false,
+    };
+    let mut sources = tree.selects.iter().flat_map(|select| &select.sources);
+    sources.any(|source| names_file(source) || looks_like_path(source)) || (0..tree.tokens.len()).any(calls_outside)
+}
+
 fn about(scopes: &Scopes<'_>) -> About {
     let tree = scopes.tree;
     let catalog = scopes.catalog;
     let mut found = About::Nothing;
+    if reads_files(tree) {
+        return About::Other;
+    }
     for select in &tree.selects {
         for source in &select.sources {
             let token = match source.kind {

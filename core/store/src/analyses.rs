@@ -76,8 +76,10 @@ impl Store {
         let sql = call.sql();
         // Files of the archive that the query may read stay until it has ended.
         let _lease = self.archive_files.lease();
+        let database = self.database()?;
+        let _memory = self.use_memory(&database)?;
         let mut rows = Vec::new();
-        let outcome = self.database()?.query(self.connection_setup(), sql, |batch| {
+        let outcome = database.query(self.connection_setup(), sql, |batch| {
             rows.extend(serde_arrow::from_record_batch::<Vec<T>>(&batch)?);
             Ok(())
         });

@@ -9,8 +9,9 @@ use chrono::NaiveDate;
 use duckdb::{Connection, OptionalExt};
 
 use crate::archive_files::{self, ArchivedDay, Marker, day_of, entered, mark, next_file, number_of, publish, start_of};
+use crate::calls::quoted;
 use crate::files::{length, remove_if_there, sync};
-use crate::schema::{self, Lifetime, columns, columns_for_archive, columns_from_archive, parquet, quoted};
+use crate::schema::{self, Lifetime, columns, columns_for_archive, columns_from_archive, parquet};
 use crate::{Progress, Store, StoreError};
 
 /// So many times a day is tried while spans of it are being replaced; the last time with storing held up.

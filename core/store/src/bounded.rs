@@ -54,12 +54,12 @@ impl Store {
                 return Err(StoreError::Cancelled);
             }
             let watch = Some((&bounds.stop, bounds.time));
-            let (outcome, ended) = self
-                .database()?
-                .query_watched(self.connection_setup(), &sql, watch, |batch| {
-                    rows.extend(serde_arrow::from_record_batch::<Vec<T>>(&batch)?);
-                    Ok(())
-                });
+            let database = self.database()?;
+            let _memory = self.use_memory(&database)?;
+            let (outcome, ended) = database.query_watched(self.connection_setup(), &sql, watch, |batch| {
+                rows.extend(serde_arrow::from_record_batch::<Vec<T>>(&batch)?);
+                Ok(())
+            });
             match outcome {
                 Ok(()) => break,
                 Err(StoreError::Database(error)) => {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::calls::quoted;
 use crate::files::{remove_if_there, rename, sync};
 use crate::log_file::LOGS;
-use crate::schema::quoted;
 use crate::store::beside;
 use crate::{Progress, Size, Store, StoreError};
 

@@ -122,7 +122,7 @@ impl Store {
         if let Some(setup) = self.connection_setup() {
             connection.execute_batch(setup)?;
         }
-        let memory = self.use_memory(&connection)?;
+        let memory = self.use_memory(&database)?;
         Ok(Reader {
             connection,
             _memory: memory,

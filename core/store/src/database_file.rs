@@ -85,7 +85,7 @@ pub(crate) fn examine(path: &Path, blocks: bool, mut progress: impl FnMut(u64)) 
     // Asked for again: whoever has the file open writes new blocks before the header that counts them.
     let length = reader.get_ref().metadata()?.len();
     if length < least {
-        let first_missing = (length - HEADERS as u64) / block_size;
+        let first_missing = length.saturating_sub(HEADERS as u64) / block_size;
         // After it has written the header DuckDB cuts off the free blocks at the end.
         let free = free_blocks(path, field(active, 2), block_size, count);
         let is_free = |block| free.as_ref().is_some_and(|free| free.contains(&block));
@@ -93,7 +93,7 @@ pub(crate) fn examine(path: &Path, blocks: bool, mut progress: impl FnMut(u64)) 
     }
     if blocks {
         let mut block = vec![0; block_size as usize];
-        for number_of_block in 0..(length - HEADERS as u64) / block_size {
+        for number_of_block in 0..length.saturating_sub(HEADERS as u64) / block_size {
             reader.read_exact(&mut block)?;
             if !is_sound(&block) {
                 frame.bad_blocks.push(number_of_block);
@@ -120,13 +120,18 @@ fn free_blocks(path: &Path, list: u64, block_size: u64, count: u64) -> Option<BT
     let part_size = (block_size - 8) / PARTS / 8 * 8;
     let mut file = File::open(path).ok()?;
     let mut part = vec![0; usize::try_from(part_size).ok()?];
+    // A list of more parts than the file has runs in a circle.
+    let mut parts_left = file.metadata().ok()?.len() / part_size + 1;
     let (mut next, mut left, mut free) = (list, None, BTreeSet::new());
     while left != Some(0) {
         let (block, index) = (next & (NOWHERE >> 8), next >> 56);
-        if block >= count || index >= PARTS {
+        if block >= count || index >= PARTS || parts_left == 0 {
             return None;
         }
-        let offset = HEADERS as u64 + block * block_size + 8 + index * part_size;
+        parts_left -= 1;
+        let offset = block
+            .checked_mul(block_size)?
+            .checked_add(HEADERS as u64 + 8 + index * part_size)?;
         file.seek(SeekFrom::Start(offset)).ok()?;
         file.read_exact(&mut part).ok()?;
         next = number(&part, 0);
@@ -159,4 +164,60 @@ pub(crate) fn block_of(message: &str, block_size: u64) -> Option<u64> {
         .ok()?
         .checked_sub(HEADERS as u64)?
         .checked_div(block_size)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const BLOCK: usize = 16_384;
+
+    /// A file with sound headers that say this of its free list and its blocks, and one block of zeros but for the
+    /// first words behind its checksum.
+    fn crafted(list: u64, count: u64, words: &[u64]) -> tempfile::NamedTempFile {
+        let mut bytes = vec![0; HEADERS + BLOCK];
+        let put = |bytes: &mut [u8], at: usize, number: u64| {
+            bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+        };
+        bytes[8..12].copy_from_slice(b"DUCK");
+        put(&mut bytes, 12, 64);
+        for header in 1..3 {
+            for (index, field) in [1, NOWHERE, list, count, BLOCK as u64].into_iter().enumerate() {
+                put(&mut bytes, header * HEADER + 8 + 8 * index, field);
+            }
+        }
+        for header in 0..3 {
+            let sum = checksum(&bytes[header * HEADER + 8..(header + 1) * HEADER]);
+            put(&mut bytes, header * HEADER, sum);
+        }
+        for (index, word) in words.iter().enumerate() {
+            put(&mut bytes, HEADERS + 8 + 8 * index, *word);
+        }
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), bytes).expect("written");
+        file
+    }
+
+    /// What is found, or nothing where it takes for ever.
+    fn examined(file: tempfile::NamedTempFile) -> Frame {
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(examine(file.path(), true, |_| {})));
+        let found = is_done.recv_timeout(Duration::from_secs(60));
+        found.expect("no panic, and an end").expect("readable")
+    }
+
+    #[test]
+    fn a_free_list_that_runs_in_a_circle_has_an_end() {
+        let count = NOWHERE >> 8;
+        let frame = examined(crafted(0, count, &[0, count - 1]));
+        assert_eq!(frame.promised, Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_free_list_beyond_all_numbers_is_no_list() {
+        let frame = examined(crafted((NOWHERE >> 8) - 1, NOWHERE, &[]));
+        assert_eq!((frame.block_size, frame.promised), (BLOCK as u64, Some(u64::MAX)));
+    }
 }

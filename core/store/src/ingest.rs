@@ -10,9 +10,9 @@ use flockscope_model::Span;
 use serde::Serialize;
 
 use crate::archive_files::Marker;
+use crate::calls::quoted;
 use crate::memory::is_shortage;
 use crate::record_batch::record_batch;
-use crate::schema::quoted;
 use crate::store::is_disk_full;
 use crate::{Store, StoreError};
 
@@ -42,8 +42,14 @@ impl Store {
             return Ok(Ingested::default());
         }
         match self.ingest_once(spans) {
-            Err(StoreError::Database(error)) if is_shortage(&error.to_string()) && self.makes_room()? => {
-                self.ingest_once(spans)
+            Err(StoreError::Database(error)) if is_shortage(&error.to_string()) => {
+                // Held while the batch is stored, which may take longer than the store waits before it rests again.
+                let (had_less, _memory) = self.end_rest(&*self.writer()?)?;
+                if had_less || self.users_give_way() {
+                    self.ingest_once(spans)
+                } else {
+                    Err(StoreError::Database(error))
+                }
             }
             outcome => outcome,
         }
@@ -76,12 +82,6 @@ impl Store {
                 Err(self.write_error(error))
             }
         }
-    }
-
-    /// Makes room for a batch that found none. Says whether there is more than before.
-    fn makes_room(&self) -> Result<bool, StoreError> {
-        let had_less = self.end_rest(&*self.writer()?)?;
-        Ok(had_less || self.users_give_way())
     }
 
     /// What a failed write means. Nothing of it is in the store.

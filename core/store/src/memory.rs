@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use duckdb::Connection;
 
-use crate::schema::quoted;
+use crate::calls::quoted;
+use crate::database::Database;
 use crate::{Store, StoreError};
 
 /// A query is often followed by the next one.
@@ -51,10 +52,10 @@ impl Drop for InUse<'_> {
 
 impl Store {
     /// Gives a query that begins all the memory.
-    pub(crate) fn use_memory(&self, connection: &Connection) -> Result<InUse<'_>, StoreError> {
+    pub(crate) fn use_memory(&self, database: &Database) -> Result<InUse<'_>, StoreError> {
         let mut state = self.memory.state();
         if state.is_resting {
-            set(connection, &self.settings.memory_limit)?;
+            set(&database.connect()?, &self.settings.memory_limit)?;
             state.is_resting = false;
         }
         state.queries += 1;
@@ -74,15 +75,15 @@ impl Store {
     }
 
     /// Gives a batch that needs it all the memory. Says whether that is more than it had.
-    pub(crate) fn end_rest(&self, connection: &Connection) -> Result<bool, StoreError> {
+    pub(crate) fn end_rest(&self, connection: &Connection) -> Result<(bool, InUse<'_>), StoreError> {
         let mut state = self.memory.state();
-        if !state.is_resting {
-            return Ok(false);
+        let had_less = state.is_resting;
+        if had_less {
+            set(connection, &self.settings.memory_limit)?;
+            state.is_resting = false;
         }
-        set(connection, &self.settings.memory_limit)?;
-        state.is_resting = false;
-        state.last_query = Some(Instant::now());
-        Ok(true)
+        state.queries += 1;
+        Ok((had_less, InUse(&self.memory)))
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::{Limits, Settings};
+    use crate::{Bounds, Limits, Settings, StopSignal, TraceSearch, calls};
 
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -156,6 +157,30 @@ mod tests {
         assert_eq!(limit(&store), "100.0 MiB");
         store.sql("SELECT 1", &Limits::default()).expect("an answer");
         assert_eq!(limit(&store), "300.0 MiB");
+    }
+
+    #[test]
+    fn the_analyses_get_all_of_it() {
+        let (_folder, store) = store();
+        let bounds = || Bounds {
+            rows: 10,
+            time: Duration::from_secs(60),
+            stop: StopSignal::new(),
+        };
+        let ask: [&dyn Fn(); 3] = [
+            &|| drop(store.statistics().expect("a row")),
+            &|| drop(store.ask_within(&calls::statistics(), &bounds()).expect("a row")),
+            &|| drop(store.search(&TraceSearch::default(), &bounds()).expect("rows")),
+        ];
+        for (number, ask) in ask.into_iter().enumerate() {
+            store.memory.state().last_query = None;
+            store.ingest(&spans(1, 1)).expect("stored");
+            assert_eq!(limit(&store), "100.0 MiB");
+            ask();
+            assert_eq!(limit(&store), "300.0 MiB", "{number}");
+            let state = store.memory.state();
+            assert!(state.queries == 0 && state.last_query.is_some(), "{number}");
+        }
     }
 
     #[test]

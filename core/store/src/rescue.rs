@@ -8,13 +8,14 @@ use duckdb::Connection;
 use serde::Serialize;
 
 use crate::archive_files::{DAY, day_of, entered, next_file, publish};
+use crate::calls::quoted;
 use crate::connections::open_database;
 use crate::database::Database;
 use crate::database_file::{self, HEADER};
 use crate::files::{file_error, make_folder, rename, sync};
 use crate::health::{ROW_GROUP, everything, files_of_archive};
 use crate::log_file::{self, LOGS, LogState};
-use crate::schema::{self, SPAN_COLUMNS, columns, parquet, quoted};
+use crate::schema::{self, SPAN_COLUMNS, columns, parquet};
 use crate::store::{beside, folder_beside, is_disk_full};
 use crate::{Progress, Settings, Store, StoreError};
 

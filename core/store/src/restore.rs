@@ -121,7 +121,8 @@ fn check_files(backup: &Path, manifest: &Manifest, mut report: impl FnMut()) -> 
 }
 
 fn must_not_be_in_use(store: &Path) -> Result<(), StoreError> {
-    match open_database(store, &Settings::default(), false) {
+    // Only to read: DuckDB would take over what it can read of the log, and throw away the rest of it.
+    match open_database(store, &Settings::default(), true) {
         Err(error @ StoreError::InUse { .. }) => Err(error),
         // A store that can't be opened is just what one replaces.
         _ => Ok(()),

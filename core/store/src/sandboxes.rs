@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use duckdb::Connection;
 
 use crate::archive_files::Lease;
+use crate::calls::quoted;
 use crate::connections::Reader;
 use crate::database::Database;
 use crate::memory::InUse;
-use crate::schema::quoted;
 use crate::stop::StopSignal;
 use crate::{Settings, Store, StoreError};
 
@@ -152,7 +152,7 @@ impl Store {
             let database = self.database()?;
             let mut free = self.sandboxes.free();
             if let Some(connection) = free.pop() {
-                let memory = match self.use_memory(&connection) {
+                let memory = match self.use_memory(&database) {
                     Ok(memory) => memory,
                     Err(error) => {
                         free.push(connection);

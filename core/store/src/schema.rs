@@ -6,6 +6,7 @@ use duckdb::Connection;
 
 use crate::archive::is_conflict;
 use crate::archive_files;
+use crate::calls::quoted;
 
 /// Version of the tables below. It grows with every change of them.
 pub(crate) const SCHEMA_VERSION: i64 = 1;
@@ -195,9 +196,4 @@ fn casts(json_type: &str) -> String {
 pub(crate) fn parquet(files: &[PathBuf]) -> String {
     let files: Vec<String> = files.iter().map(|file| quoted(&file.to_string_lossy())).collect();
     format!("read_parquet([{}], hive_partitioning = false)", files.join(", "))
-}
-
-/// A text as an SQL literal.
-pub(crate) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

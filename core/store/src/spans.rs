@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use duckdb::Connection;
 use duckdb::arrow::array::RecordBatch;
 
-use crate::schema::{columns, quoted};
+use crate::calls::quoted;
+use crate::schema::columns;
 use crate::stop::Watch;
 use crate::{Bounds, Ending, Store, StoreError};
 

@@ -6,12 +6,13 @@ use std::time::SystemTime;
 use duckdb::Connection;
 
 use crate::archive_files::{self, ArchiveFiles};
+use crate::calls::quoted;
 use crate::connections::{Connections, open_database};
 use crate::files::{self, file_error, make_folder};
 use crate::log_file::{self, LOGS, LogState};
 use crate::memory::Memory;
 use crate::sandboxes::Sandboxes;
-use crate::schema::{self, Lifetime, SCHEMA_VERSION, quoted};
+use crate::schema::{self, Lifetime, SCHEMA_VERSION};
 use crate::{StoreError, restore, truncation};
 
 /// How a store is opened.

@@ -27,6 +27,10 @@ const MARK: &str = "# sql";
 /// A text with more strings of SQL was generated, and nobody reads all of them.
 const MOST_STRINGS: usize = 400;
 
+/// A call that is half typed began not further above, nor so many bytes.
+const LINES_BEFORE: usize = 50;
+const LONGEST_LINES: usize = 20_000;
+
 /// The content of a string that is SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlString {
@@ -92,20 +96,10 @@ impl Workspace {
         }
         let (text, root) = self.open_text(path)?;
         let at = offset as usize;
-        let mut node = root.descendant_for_byte_range(at, at)?;
-        let string = loop {
-            if node.kind() == "string" {
-                break node;
-            }
-            // What is put in is Python.
-            if node.kind() == "interpolation" {
-                return None;
-            }
-            node = node.parent()?;
-        };
-        let found = content(text, string)?;
-        let is_inside = found.range.start <= offset && offset <= found.range.end;
-        (is_inside && is_sql(text, string)).then_some(found)
+        match sql_in(text, root, at) {
+            None if root.has_error() => half_typed(text, at),
+            found => found,
+        }
     }
 }
 
@@ -203,6 +197,48 @@ fn is_whole(string: Node<'_>) -> bool {
     value
         .parent()
         .is_none_or(|parent| !matches!(parent.kind(), "concatenated_string" | "binary_operator" | "attribute"))
+}
+
+fn sql_in(text: &str, root: Node<'_>, at: usize) -> Option<SqlString> {
+    let mut node = root.descendant_for_byte_range(at, at)?;
+    let string = loop {
+        if node.kind() == "string" {
+            break node;
+        }
+        // What is put in is Python.
+        if node.kind() == "interpolation" {
+            return None;
+        }
+        node = node.parent()?;
+    };
+    let found = content(text, string)?;
+    let is_inside = found.range.start as usize <= at && at <= found.range.end as usize;
+    (is_inside && is_sql(text, string)).then_some(found)
+}
+
+/// The SQL in a string whose closing quotes are not typed yet. To the parser it is no string; so the lines before are read
+/// again, with each of the quotes, and the bracket of the call, at the end of the line.
+fn half_typed(text: &str, at: usize) -> Option<SqlString> {
+    let (before, after) = text.split_at_checked(at)?;
+    let line_above = before.rmatch_indices('\n').nth(LINES_BEFORE);
+    let start = line_above.map_or(0, |(end, _)| end + 1);
+    let rest = after.lines().next().unwrap_or_default();
+    // Editors close brackets as soon as one opens them.
+    let rest = rest.trim_end_matches([')', ']', '}', ',', ' ', '\r']);
+    let lines = text.get(start..at + rest.len())?;
+    if lines.len() > LONGEST_LINES {
+        return None;
+    }
+    ["\"", "'", "\"\"\"", "'''"].into_iter().find_map(|quotes| {
+        let closed = format!("{lines}{quotes})");
+        let tree = parse(Language::Python, &closed, None)?;
+        // With other quotes than its own, it is not closed by them.
+        let is_closed = |found: &SqlString| found.range.end as usize == lines.len();
+        let mut found = sql_in(&closed, tree.root_node(), at - start).filter(is_closed)?;
+        let shift = u32::try_from(start).ok()?;
+        found.range = found.range.start + shift..found.range.end + shift;
+        Some(found)
+    })
 }
 
 fn is_sql(text: &str, string: Node<'_>) -> bool {

@@ -18,7 +18,10 @@ async fn the_status_counts_and_hides_paths_from_viewers() {
     let status = server.found("/api/v1/status").await;
     assert_eq!((&status["spans"], &status["traces"]), (&json!(6797), &json!(191)));
     assert_eq!(status["store"], "/secret/store.duckdb");
-    let status = server.send(viewer(), get("/api/v1/status")).await.json();
+    assert_eq!(status["notes"].as_array().map(Vec::len), Some(1));
+    let answer = server.send(viewer(), get("/api/v1/status")).await;
+    assert!(!answer.text().contains("/secret"), "{}", answer.text());
+    let status = answer.json();
     assert_eq!((&status["store"], &status["spans"]), (&json!(null), &json!(6797)));
     server.store.clear().expect("cleared");
     assert_eq!(server.found("/api/v1/status").await["spans"], 0);

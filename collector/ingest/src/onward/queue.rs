@@ -93,7 +93,12 @@ impl OnwardQueue {
         for (number, path) in found {
             let file = std::fs::read(&path)?;
             let mut frames = VecDeque::new();
-            if segment::head_of(&file) == Head::Known {
+            let head = segment::head_of(&file);
+            if head == Head::Unknown {
+                set_aside(&path);
+                continue;
+            }
+            if head == Head::Known {
                 for stretch in stretches(&file, segment::HEAD) {
                     match stretch {
                         Stretch::Frame { offset, payload } => frames.push_back(FramePlace {
@@ -261,6 +266,20 @@ impl OnwardQueue {
     }
 }
 
+/// Another version may have written it, and can still send it.
+fn set_aside(path: &Path) {
+    match segment::set_aside(path) {
+        Ok(aside) => tracing::warn!(
+            "a segment of what waits to be sent onward is kept as {}: it is of another version, or no segment of spans",
+            aside.display()
+        ),
+        Err(error) => tracing::warn!(
+            "{} is of another version, or no segment of spans, and could not be set aside: {error}",
+            path.display()
+        ),
+    }
+}
+
 impl State {
     fn bytes(&self) -> u64 {
         self.stored.iter().map(|stored| stored.bytes).sum()
@@ -330,6 +349,28 @@ mod tests {
         assert_eq!((queue.waiting().0, files(folder.path())), (0, 1), "the open one, empty");
         queue.push(&[full_span(501)]);
         assert_eq!(send_one(&queue), Some(vec![full_span(501)]));
+    }
+
+    #[test]
+    fn a_segment_of_another_version_is_kept_and_not_sent() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let queue = OnwardQueue::open(folder.path(), 512 << 10).expect("a queue");
+        queue.push(&[full_span(1)]);
+        queue.end();
+        let (found, _) = segments_of(folder.path()).expect("a folder");
+        let path = &found[0].1;
+        let mut bytes = std::fs::read(path).expect("a segment");
+        // The version, after the magic of eight bytes.
+        bytes[8] = 99;
+        std::fs::write(path, &bytes).expect("written");
+        let queue = OnwardQueue::open(folder.path(), 512 << 10).expect("a queue");
+        assert_eq!(send_one(&queue), None);
+        queue.push(&[full_span(2)]);
+        assert_eq!(send_one(&queue), Some(vec![full_span(2)]));
+        assert_eq!(
+            std::fs::read(path.with_extension("spans.damaged")).expect("kept"),
+            bytes
+        );
     }
 
     #[test]

@@ -94,11 +94,18 @@ async fn a_sink_that_fails_gets_the_same_spans_again() {
             "{mood:?}"
         );
         wait_until("it failed some times", || server.ingest.counters().sink_failures > 3).await;
-        assert!(server.ingest.counters().last_error.is_some());
+        let counters = server.ingest.counters();
+        assert!(counters.last_error.is_some() && counters.sink_trouble.is_some());
         sink.set(Mood::Works);
         server.ingest.flush().await;
         assert_eq!(sink.times(), once(1..=4), "{mood:?}");
         assert_eq!(server.ingest.counters().waiting_bytes, 0);
+        // What waits from now on waits as ever, and not for what went wrong once.
+        sink.set(Mood::Blocks);
+        assert_eq!(server.answer(server.post(protobuf([5]))).await.status, 200);
+        let counters = server.ingest.counters();
+        assert_eq!((counters.waiting_spans, counters.sink_trouble), (1, None), "{mood:?}");
+        sink.set(Mood::Works);
     }
 }
 

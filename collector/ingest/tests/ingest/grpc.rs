@@ -1,5 +1,7 @@
 //! OTLP over gRPC, by the specification.
 
+use std::time::Duration;
+
 use bytes::{Buf, BufMut, Bytes};
 use flockscope_ingest::Settings;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
@@ -64,6 +66,24 @@ pub(crate) async fn call(channel: &Channel, path: &'static str, message: Vec<u8>
 
 pub(crate) async fn export(channel: &Channel, message: Vec<u8>) -> Result<Bytes, Status> {
     call(channel, EXPORT, message).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_within_its_limit_is_taken_whatever_all_bodies_may_hold() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sink = MemorySink::new(Mood::Works);
+    let narrow = Settings {
+        max_grpc_message: 1 << 20,
+        max_http_body: 10_000,
+        bodies_in_flight: 10_000,
+        wait_for_room: Duration::from_millis(1),
+        ..settings()
+    };
+    let server = Server::start(folder.path(), narrow, &sink).await;
+    let message = large(1, 500_000).encode_to_vec();
+    export(&server.channel().await, message).await.expect("taken");
+    server.ingest.flush().await;
+    assert_eq!(sink.times(), once([1]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

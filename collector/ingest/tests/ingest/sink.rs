@@ -62,12 +62,12 @@ impl SpanSink for MemorySink {
                 state.1.extend_from_slice(spans);
                 Ok(())
             }
-            Mood::IsFull => Err(SinkError::full("no room in /secret/store")),
+            Mood::IsFull => Err(SinkError::new("no room in /secret/store")),
             Mood::Panics => {
                 drop(state);
                 panic!("as the test wants it");
             }
-            Mood::Fails | Mood::Blocks => Err(SinkError::retry("not now")),
+            Mood::Fails | Mood::Blocks => Err(SinkError::new("not now")),
         }
     }
 }

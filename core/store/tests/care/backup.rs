@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -98,6 +99,37 @@ fn a_restore_over_a_store_must_be_asked_for_and_can_be_undone() {
     let old = open(&kept);
     assert_eq!(count(&old), 200);
     assert_healthy(&old);
+}
+
+#[test]
+fn a_damaged_log_is_kept_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s.duckdb");
+    let backup = folder.path().join("backup");
+    let store = open(&path);
+    store.ingest(&batch("a", 100, 100)).expect("stored");
+    store.backup(&backup, silent).expect("backed up");
+    drop(store);
+    // A store as a crash leaves it, with more in its log.
+    let crashed = folder.path().join("crashed.duckdb");
+    let store = open(&path);
+    for name in ["b", "c", "d"] {
+        store.ingest(&batch(name, 100, 100)).expect("stored");
+    }
+    std::fs::copy(&path, &crashed).expect("copied");
+    let mut log = std::fs::read(folder.path().join("s.duckdb.wal")).expect("a log");
+    drop(store);
+    let middle = log.len() / 2;
+    log[middle] ^= 0x55;
+    std::fs::write(folder.path().join("crashed.duckdb.wal"), &log).expect("written");
+    let file = std::fs::read(&crashed).expect("a store");
+
+    let restored = restore(&backup, &crashed, true, silent).expect("restored");
+    let kept = restored.kept.expect("the old one is kept");
+    assert!(std::fs::read(&kept).expect("kept") == file, "the file was changed");
+    let kept_log = PathBuf::from(format!("{}.wal", kept.display()));
+    assert!(std::fs::read(kept_log).expect("kept") == log, "the log was changed");
+    assert_eq!(count(&open(&crashed)), 100);
 }
 
 #[test]

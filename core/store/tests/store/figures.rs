@@ -369,3 +369,52 @@ fn red_by_environment_and_by_version_counts_the_spans_that_name_one() {
     assert_eq!(found, [(Some("test"), 2), (Some("live"), 1)]);
     assert!(rows.iter().all(|row| row.service.is_none() && row.version.is_none()));
 }
+
+#[test]
+fn figures_that_spans_claim_and_no_type_holds_fail_nothing() {
+    let claims = |id: &str, tokens: &str, cost: &str| {
+        sample::made(NewSpan {
+            trace_id: "t".into(),
+            span_id: id.into(),
+            name: "chat".into(),
+            start_time: 1,
+            end_time: 2,
+            attributes: format!(
+                "{{\"gen_ai.usage.input_tokens\":{tokens},\"gen_ai.usage.output_tokens\":-{tokens},\
+                 \"gen_ai.usage.cost\":{cost}}}"
+            ),
+            ..NewSpan::default()
+        })
+    };
+    let store = sample::store_of(&[
+        claims("a", "1e30", "1e308"),
+        claims("b", "1e30", "1e308"),
+        claims("c", "7", "1"),
+    ]);
+    let rows = store.functions(Window::default()).expect("rows");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (rows[0].input_tokens, rows[0].output_tokens, rows[0].cost),
+        (i64::MAX, i64::MIN, 0.0)
+    );
+}
+
+#[test]
+fn a_window_may_be_as_wide_as_its_type() {
+    let store = sample::store_of(&[sample::span("a", None, "A.f", 0, 10)]);
+    let all = Window {
+        since: Some(i64::MIN),
+        until: Some(i64::MAX),
+    };
+    assert_eq!(store.red(GroupBy::Operation, all, None).expect("rows").len(), 1);
+    assert_eq!(
+        store.red(GroupBy::Operation, all, Some(i64::MAX)).expect("rows").len(),
+        1
+    );
+    assert_eq!(store.traces(all, None).expect("rows").len(), 1);
+    assert_eq!(store.dependencies(Level::Operation, all).expect("rows").len(), 0);
+    assert_eq!(store.critical_path(all).expect("rows").len(), 1);
+    assert_eq!(store.exceptions(all).expect("rows").len(), 0);
+    assert_eq!(store.functions(all).expect("rows").len(), 1);
+    assert_eq!(store.operations(all).expect("rows").len(), 1);
+}

@@ -66,8 +66,35 @@ fn what_is_no_sql_is_masked_byte_by_byte() {
         sql("db.execute('SELECT ¦é🐦\\u00e9')").as_deref(),
         Some("SELECT é🐦      ")
     );
-    // Half typed: the quote is not closed yet.
-    assert_eq!(sql("db.execute(\"SELECT ¦"), None);
+}
+
+#[test]
+fn a_string_whose_quotes_are_not_closed_yet_is_sql_to_the_end_of_its_line() {
+    for (typed, expected) in [
+        ("db.execute(\"SELECT ¦", "SELECT "),
+        ("db.execute('SELECT ¦)", "SELECT "),
+        ("db.execute('SELECT ¦a FROM b)\n", "SELECT a FROM b"),
+        (
+            "def f():\n    rows = db.execute(\n        f\"SELECT {x} ¦\n    )\n\ndef g(): ...\n",
+            "SELECT ___ ",
+        ),
+        ("db.execute(\"\"\"\nSELECT 'a'\nFROM ¦", "\nSELECT 'a'\nFROM "),
+        ("# sql\nQUERY = \"SELECT 'ä' ¦", "SELECT 'ä' "),
+    ] {
+        assert_eq!(sql(typed).as_deref(), Some(expected), "{typed}");
+    }
+    // Far down in a file.
+    let below = format!("{}db.execute(\"SELECT ¦", "x = f(1)\n".repeat(200));
+    assert_eq!(sql(&below).as_deref(), Some("SELECT "));
+    for other in [
+        "print(\"SELECT ¦",
+        "db.execute(1, 'SELECT ¦",
+        "db.execute('a', (¦",
+        "db.execute(f'{a¦",
+        "db.execute(# '¦",
+    ] {
+        assert_eq!(sql(other), None, "{other}");
+    }
 }
 
 #[test]
