@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_lsp::lsp_types::{TextDocumentContentChangeEvent, Url};
 use flockscope_functions::{SqlString, sql_strings};
@@ -42,6 +43,8 @@ pub(crate) struct Document {
     /// Whether it is a cell of a notebook.
     pub(crate) is_cell: bool,
     pub(crate) is_python: bool,
+    /// Another one after every change: what was found in a text is about one edition of it.
+    pub(crate) edition: u64,
     /// Whether it changed since the workspace was told.
     pub(crate) is_new: bool,
     /// The SQL in the strings of a cell, once somebody asked for it.
@@ -63,6 +66,7 @@ impl Document {
             is_cell: false,
             is_python: language.eq_ignore_ascii_case("python") || url.path().ends_with(".py"),
             text,
+            edition: next_edition(),
             is_new: true,
             strings: None,
         }
@@ -77,6 +81,7 @@ impl Document {
             is_cell: true,
             is_python: language.eq_ignore_ascii_case("python"),
             text,
+            edition: next_edition(),
             is_new: true,
             strings: None,
         }
@@ -124,8 +129,14 @@ impl Document {
             self.lines = LineIndex::new(&self.text);
         }
         self.is_new = true;
+        self.edition = next_edition();
         self.strings = None;
     }
+}
+
+fn next_edition() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
 }
 
 /// All of them, by their addresses.

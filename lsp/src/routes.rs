@@ -24,7 +24,7 @@ use crate::notebooks::{
 };
 use crate::readings::Read;
 use crate::server::{Check, FRESH, GitAnswered, Loaded, Looked, Server, Tick, now};
-use crate::sql_checks::{AllAnswered, Answered, KeyLookedFor, Reached};
+use crate::sql_checks::{AllAnswered, Answered, Found, KeyLookedFor, Reached};
 use crate::sql_commands::{EXPLAIN, RUN};
 use crate::traces::Sign;
 
@@ -243,6 +243,10 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .event::<Answered>(|server, answered| {
             server.take_answer(answered);
+            ControlFlow::Continue(())
+        })
+        .event::<Found>(|server, found| {
+            server.take_found(found);
             ControlFlow::Continue(())
         })
         .event::<KeyLookedFor>(|server, looked| {

@@ -32,13 +32,14 @@ use crate::details::Details;
 use crate::documents::{Documents, Kind};
 use crate::exceptions::Raised;
 use crate::figures::Figures;
+use crate::mistakes::{Key, Older};
 use crate::notebooks::Notebooks;
 use crate::positions::Encoding;
 use crate::preferences::Preferences;
 use crate::readings::Read;
 use crate::settings::SettingsText;
 use crate::sql::{Sql, TOKEN_TYPES};
-use crate::sql_checks::{Checked, Key, Older};
+use crate::sql_checks::Checked;
 use crate::traces;
 
 /// How often times such as `3 s ago` are shown anew, while the latest span is no older than an hour.
@@ -501,8 +502,10 @@ impl Server {
 
     pub(crate) fn check(&mut self, url: &Url) {
         self.checks.remove(url);
-        self.tell_mistakes(url);
-        self.ask_duckdb(url);
+        // What can hold SQL is looked through first, elsewhere.
+        if !self.look_through(url) {
+            self.tell_mistakes(url);
+        }
     }
 
     /// Tells the editor what is wrong in a text, as far as that is known.

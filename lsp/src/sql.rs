@@ -10,11 +10,13 @@ use async_lsp::lsp_types::{
     SymbolKind, TextEdit, Url, WorkspaceEdit,
 };
 use flockscope_functions::SqlString;
-use flockscope_sql::{About, Catalog, Fix, HighlightKind, ItemKind, Literal, Query, Severity, Symbol};
+use flockscope_sql::{Catalog, Fix, HighlightKind, ItemKind, Literal, Severity, Symbol};
 
 use crate::documents::Document;
+use crate::findings::{Piece, Unread, touches_hole};
+use crate::mistakes::Mistake;
 use crate::positions::{Encoding, offset, position, range};
-use crate::sql_checks::{Key, Mistake, Said};
+use crate::sql_checks::Said;
 use crate::sql_commands::query_lenses;
 
 /// A piece of SQL at hand, with what is known: a document from a byte on, or a string of one.
@@ -158,72 +160,47 @@ impl<'a> Sql<'a> {
         })
     }
 
-    /// The queries that are meant for the traces, so far as can be told. A text of another database has none.
-    pub(crate) fn queries(&self) -> Vec<Query> {
-        if self
-            .string
-            .is_some_and(|string| !string.is_whole || !string.holes.is_empty())
-            || is_filled_in_later(self.text)
-        {
-            return Vec::new();
+    /// What is to be looked through elsewhere.
+    pub(crate) fn unread(&self) -> Unread {
+        Unread {
+            text: self.text.to_owned(),
+            start: self.start,
+            string: self.string.cloned(),
         }
-        let mut found = flockscope_sql::queries(self.catalog, self.text);
-        let is_any = |about| found.iter().any(|query| query.about == about);
-        // Of a string there is nothing around that would tell.
-        let is_ours = is_any(About::Traces) || (!is_any(About::Other) && self.string.is_none());
-        found.retain(|query| is_ours && query.about != About::Other);
-        found
-    }
-
-    /// The text of a range.
-    pub(crate) fn text_of(&self, bytes: &Bytes<usize>) -> &'a str {
-        self.text.get(bytes.clone()).unwrap_or_default()
     }
 
     /// What DuckDB found, each with the range of its query.
-    fn mistakes<'m>(&self, said: Said<'m>) -> Vec<(Bytes<usize>, &'m Mistake)> {
+    fn mistakes<'m>(&self, piece: &Piece, said: Said<'m>) -> Vec<(Bytes<usize>, &'m Mistake)> {
         let mut found = Vec::new();
-        for query in self.queries() {
-            let answer = said.of(self.text_of(&query.range));
+        for (query, text) in &piece.queries {
+            let answer = said.of(text);
             found.extend(
                 answer
                     .filter(|mistake| !(query.follows_others && mistake.is_missing))
-                    .map(|mistake| (query.range, mistake)),
+                    .map(|mistake| (query.range.clone(), mistake)),
             );
         }
         found
     }
 
-    /// The lints of the text; none that is about what an f-string puts in, or that DuckDB has said already.
-    fn lints(&self, mistakes: &[(Bytes<usize>, &Mistake)], said: Said<'_>) -> Vec<flockscope_sql::Lint> {
-        let mut lints = flockscope_sql::lint(self.catalog, self.text);
-        lints.retain(|lint| {
-            !self.is_hole(&lint.range)
-                && !mistakes
-                    .iter()
-                    .any(|(query, mistake)| moved(&mistake.range, query.start) == lint.range)
-        });
-        lints.into_iter().filter_map(|lint| said.confirmed(lint)).collect()
-    }
-
-    /// Keys that the newest spans do not have.
-    pub(crate) fn unknown_keys(&self) -> Vec<Key> {
-        let mut lints = flockscope_sql::lint(self.catalog, self.text);
-        lints.retain(|lint| !self.is_hole(&lint.range));
-        lints.into_iter().filter_map(|lint| lint.unknown_key).collect()
+    /// The lints of the text, but for what DuckDB has said already.
+    fn lints(&self, piece: &Piece, mistakes: &[(Bytes<usize>, &Mistake)], said: Said<'_>) -> Vec<flockscope_sql::Lint> {
+        let is_said = |lint: &&flockscope_sql::Lint| {
+            let mut mistakes = mistakes.iter();
+            mistakes.any(|(query, mistake)| moved(&mistake.range, query.start) == lint.range)
+        };
+        let lints = piece.lints.iter().filter(|lint| !is_said(lint));
+        lints.filter_map(|lint| said.confirmed(lint.clone())).collect()
     }
 
     /// Whether something that an f-string puts in stands in a range.
     fn is_hole(&self, bytes: &Bytes<usize>) -> bool {
-        let holes = self.string.map_or(&[] as &[_], |string| &string.holes);
-        holes
-            .iter()
-            .any(|hole| hole.start < bytes.end && bytes.start < hole.end)
+        self.string.is_some_and(|string| touches_hole(string, bytes))
     }
 
     /// What is wrong: what DuckDB says about queries, as far as it was asked, and what only the traces tell.
-    pub(crate) fn diagnostics(&self, said: Said<'_>) -> Vec<Diagnostic> {
-        let mistakes = self.mistakes(said);
+    pub(crate) fn diagnostics(&self, piece: &Piece, said: Said<'_>) -> Vec<Diagnostic> {
+        let mistakes = self.mistakes(piece, said);
         let diagnostic = |bytes: &Bytes<usize>, severity, code: &str, message: String| Diagnostic {
             range: self.range(bytes),
             severity: Some(severity),
@@ -236,7 +213,7 @@ impl<'a> Sql<'a> {
             let bytes = moved(&mistake.range, query.start);
             diagnostic(&bytes, DiagnosticSeverity::ERROR, "duckdb", mistake.message.clone())
         });
-        let of_traces = self.lints(&mistakes, said).into_iter().map(|lint| {
+        let of_traces = self.lints(piece, &mistakes, said).into_iter().map(|lint| {
             let severity = match lint.severity {
                 Severity::Warning => DiagnosticSeverity::WARNING,
                 Severity::Information => DiagnosticSeverity::INFORMATION,
@@ -251,13 +228,14 @@ impl<'a> Sql<'a> {
         &self,
         url: &Url,
         within: async_lsp::lsp_types::Range,
+        piece: &Piece,
         said: Said<'_>,
     ) -> Vec<CodeActionOrCommand> {
         let wanted = |bytes: &Bytes<usize>| {
             let range = self.range(bytes);
             range.start <= within.end && within.start <= range.end
         };
-        let mistakes = self.mistakes(said);
+        let mistakes = self.mistakes(piece, said);
         let mut fixes: Vec<Fix> = Vec::new();
         for (query, mistake) in &mistakes {
             let bytes = moved(&mistake.range, query.start);
@@ -270,7 +248,7 @@ impl<'a> Sql<'a> {
             }
         }
         let touched = self
-            .lints(&mistakes, said)
+            .lints(piece, &mistakes, said)
             .into_iter()
             .filter(|lint| wanted(&lint.range));
         fixes.extend(touched.flat_map(|lint| lint.fixes));
@@ -289,11 +267,9 @@ impl<'a> Sql<'a> {
     }
 
     /// What stands above each query.
-    pub(crate) fn lenses(&self, url: &Url) -> Vec<CodeLens> {
-        let queries = self.queries();
-        let lenses = queries
-            .iter()
-            .flat_map(|query| query_lenses(url, self.text_of(&query.range), self.range(&query.range)));
+    pub(crate) fn lenses(&self, url: &Url, piece: &Piece) -> Vec<CodeLens> {
+        let queries = piece.queries.iter();
+        let lenses = queries.flat_map(|(query, text)| query_lenses(url, text, self.range(&query.range)));
         lenses.collect()
     }
 
@@ -428,16 +404,6 @@ pub(crate) fn relative(tokens: impl IntoIterator<Item = Coloured>) -> SemanticTo
 /// A range that counts from the begin of a query.
 fn moved(bytes: &Bytes<usize>, by: usize) -> Bytes<usize> {
     bytes.start + by..bytes.end + by
-}
-
-/// Whether a text has places such as `{}` and `{name}`, which SQL does not have.
-fn is_filled_in_later(text: &str) -> bool {
-    text.match_indices('{').any(|(at, _)| {
-        let inner = text.get(at + 1..).unwrap_or_default();
-        inner
-            .find(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
-            .is_some_and(|end| inner.get(end..).is_some_and(|rest| rest.starts_with('}')))
-    })
 }
 
 fn markdown(value: String) -> MarkupContent {

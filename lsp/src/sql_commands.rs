@@ -89,8 +89,10 @@ pub(crate) fn query_lenses(url: &Url, query: &str, range: Range) -> [CodeLens; 2
 
 impl Server {
     /// What stands above the queries of a text that is SQL; nothing for any other.
-    pub(crate) fn sql_lenses(&self, url: &Url) -> Option<Vec<CodeLens>> {
-        self.sql(url, |sql| sql.lenses(url))
+    pub(crate) fn sql_lenses(&mut self, url: &Url) -> Option<Vec<CodeLens>> {
+        self.documents.get(url)?.sql_start()?;
+        let lenses = self.with_findings(url, |sql, piece, _| sql.lenses(url, piece));
+        Some(lenses.unwrap_or_default().into_iter().flatten().collect())
     }
 
     /// Runs one of the commands. Dropping the future stops the query.

@@ -373,6 +373,34 @@ fn duckdb_says_what_is_wrong_with_a_query_and_where() {
 }
 
 #[test]
+fn a_long_text_is_checked_elsewhere_while_one_types_in_it() {
+    let mut editor = Editor::open();
+    let uri = address(&editor.file);
+    // Longer than what a handler looks through by itself.
+    let many = "SELECT service FROM spans WHERE name = 'x';\n".repeat(2_000);
+    let items = editor.offered(&format!("{many}SELECT servi¦ FROM spans"));
+    assert_eq!(labels(&items)[0], "service");
+    let _ = editor.write(&format!("{many}SELECT servce FROM spans"));
+    let found = editor.client.mistakes_when(&uri, |found| !found.is_empty());
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["range"]["start"], json!({"line": 2_000, "character": 7}));
+    let lenses = |editor: &mut Editor| {
+        let document = editor.document();
+        let lenses = editor
+            .client
+            .ask("textDocument/codeLens", json!({"textDocument": document}));
+        lenses.as_array().expect("lenses").len()
+    };
+    assert_eq!(lenses(&mut editor), 2 * 2_001);
+    // Of the text as it is now nothing is known yet, and nothing old is shown in the wrong place.
+    let _ = editor.write(&format!("\n\n{many}SELECT service FROM spans"));
+    assert!([0, 2 * 2_001].contains(&lenses(&mut editor)));
+    editor.client.mistakes_when(&uri, <[Value]>::is_empty);
+    assert_eq!(lenses(&mut editor), 2 * 2_001);
+    assert_eq!(editor.client.end(), Some(0));
+}
+
+#[test]
 fn a_query_is_run_and_explained_from_the_line_above_it() {
     let mut editor = Editor::open();
     let query = "SELECT service, count(*) AS n FROM spans GROUP BY ALL ORDER BY n DESC, service";
