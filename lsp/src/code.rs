@@ -17,13 +17,34 @@ use crate::positions::{offset, range};
 use crate::server::{Server, now};
 use crate::{calls, hover, lens};
 
-/// What names a function between a lens and its resolution.
-#[derive(Debug, Serialize, Deserialize)]
+/// What names a function between a lens and its resolution: one text, as a file can have thousands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 struct LensData {
     /// A [`FunctionId`] as text: editors that know numbers as `double` alone would round it.
     function: String,
     /// 0: the figures; 1: the latest error.
     line: usize,
+}
+
+impl From<LensData> for String {
+    fn from(data: LensData) -> Self {
+        format!("{} {}", data.line, data.function)
+    }
+}
+
+impl TryFrom<String> for LensData {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let parts = text.split_once(' ');
+        let parts = parts.and_then(|(line, function)| Some((line.parse().ok()?, function)));
+        let (line, function) = parts.ok_or("no line and function")?;
+        Ok(Self {
+            function: function.to_owned(),
+            line,
+        })
+    }
 }
 
 impl Server {

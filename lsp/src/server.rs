@@ -493,7 +493,10 @@ impl Server {
         let wanted = self.documents.iter().filter(|(_, document)| is_wanted(document.kind));
         let urls: Vec<Url> = wanted.map(|(url, _)| url.clone()).collect();
         for url in urls {
-            self.check_soon(url);
+            // News may come faster than a text rests: what waits already is not put off by them.
+            if !self.checks.contains_key(&url) {
+                self.check_soon(url);
+            }
         }
     }
 
