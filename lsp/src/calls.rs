@@ -1,21 +1,63 @@
 //! Who called a function and whom it called, as observed at run time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_lsp::lsp_types::{CallHierarchyIncomingCall, CallHierarchyItem, CallHierarchyOutgoingCall, SymbolKind, Url};
+use flockscope_analytics::calls::{Call, Level, Window};
+use flockscope_client::{ClientError, Connection};
 use flockscope_functions::{FunctionId, Matches};
 use flockscope_model::rows::DependencyRow;
 use line_index::LineIndex;
+use serde::Deserialize;
 
 use crate::figures::Figures;
+use crate::nesting::{self, Nestings};
+use crate::newest::start_of;
 use crate::positions::range;
 use crate::server::Server;
 use crate::words;
+
+/// Newest spans that edges are made of.
+const MOST_SPANS: u32 = 200_000;
 
 /// The edges between operations, by the names of their spans.
 #[derive(Debug, Default)]
 pub(crate) struct Edges {
     rows: Vec<DependencyRow>,
+    /// The time of all spans of a name, among those that the edges are made of.
+    total_ms: HashMap<String, f64>,
+}
+
+/// Asks the store.
+pub(crate) async fn read(connection: &Connection) -> Result<(Edges, Nestings), ClientError> {
+    let start = start_of(MOST_SPANS);
+    let since = connection
+        .ask(&Call::<Start>::own(format!("SELECT {start}::BIGINT AS since")))
+        .await?;
+    let since = since.first().map_or(0, |start| start.since);
+    let window = Window {
+        since: Some(since),
+        until: None,
+    };
+    let rows = connection.dependencies(Level::Operation, window).await?;
+    let totals = Call::<Total>::own(format!(
+        "SELECT name, sum(duration_ms) AS total_ms FROM spans WHERE start_time >= {since} GROUP BY name"
+    ));
+    let totals = connection.ask(&totals).await?.into_iter();
+    let totals = totals.map(|total| (total.name, total.total_ms)).collect();
+    let nestings = nesting::read(connection, &rows).await?;
+    Ok((Edges::new(rows, totals), nestings))
+}
+
+#[derive(Debug, Deserialize)]
+struct Start {
+    since: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Total {
+    name: String,
+    total_ms: f64,
 }
 
 /// Calls from or to one other operation.
@@ -27,9 +69,14 @@ pub(crate) struct Edge<'a> {
 }
 
 impl Edges {
-    pub(crate) fn new(mut rows: Vec<DependencyRow>) -> Self {
+    fn new(mut rows: Vec<DependencyRow>, total_ms: HashMap<String, f64>) -> Self {
         rows.sort_by(|one, other| other.calls.cmp(&one.calls).then_with(|| one.from.cmp(&other.from)));
-        Self { rows }
+        Self { rows, total_ms }
+    }
+
+    /// The time of all spans of these names.
+    pub(crate) fn total_ms(&self, names: &[&str]) -> f64 {
+        names.iter().filter_map(|name| self.total_ms.get(*name)).sum()
     }
 
     /// Who called operations of these names, most calls first. Calls among them are left out.
@@ -189,12 +236,14 @@ mod tests {
 
     #[test]
     fn the_most_calls_come_first_and_calls_among_themselves_do_not_count() {
-        let edges = Edges::new(vec![
+        let rows = vec![
             row("Flock.run", "Agent.execute", 2),
             row("main", "Agent.execute", 5),
             row("Agent.execute", "Engine.evaluate", 7),
             row("Agent.execute", "Agent.execute", 9),
-        ]);
+        ];
+        let edges = Edges::new(rows, HashMap::from([("main".into(), 5.0), ("Flock.run".into(), 2.0)]));
+        assert_eq!(edges.total_ms(&["main", "Flock.run", "nobody"]), 7.0);
         let names = |edges: Vec<Edge<'_>>| edges.iter().map(|edge| edge.name.to_owned()).collect::<Vec<_>>();
         assert_eq!(names(edges.callers(&["Agent.execute"])), ["main", "Flock.run"]);
         assert_eq!(names(edges.callees(&["Agent.execute"])), ["Engine.evaluate"]);

@@ -11,6 +11,8 @@ use flockscope_sql::catalog::{AttributeKey, Carrier, Contents, Operation, Profil
 use flockscope_store::SPAN_COLUMNS;
 use serde::Deserialize;
 
+use crate::newest;
+
 /// Newest spans whose keys are listed, and those whose values and carriers are.
 pub(crate) const SPANS_FOR_KEYS: u32 = 20_000;
 const SPANS_FOR_VALUES: u32 = 2_000;
@@ -193,11 +195,11 @@ fn profile(name: &str, columns: &[ColumnRow], values: &[ValueRow]) -> Option<Pro
     })
 }
 
-/// The newest spans: those since the start of the one that is so many back. The store finds these by its time index.
+/// The newest spans as a relation `newest` of these columns.
 fn newest(columns: &str, most: u32) -> String {
     format!(
-        "newest AS (SELECT {columns} FROM spans WHERE start_time >= coalesce(
-           (SELECT min(start_time) FROM (SELECT start_time FROM spans ORDER BY start_time DESC LIMIT {most})), 0))"
+        "newest AS (SELECT {columns} FROM spans WHERE start_time >= {})",
+        newest::start_of(most)
     )
 }
 

@@ -168,6 +168,7 @@ impl Server {
                 callees: self.edges.callees(&names),
                 details: &self.details,
                 changes: &self.changes,
+                has_links: self.preferences.command_links,
                 edit: self.workspace.edited_since(*id, figures.last.last_time),
             };
             Some(hover::markdown(&function, &figures, &around, now()))

@@ -8,6 +8,7 @@ use flockscope_client::{ClientError, Connection};
 use serde::Deserialize;
 
 use crate::figures::{Figures, KEY, KEY_COLUMNS, Key};
+use crate::newest::start_of;
 
 /// Newest spans that self times are summed over, and that exceptions are looked for in.
 const MOST_SPANS: u32 = 100_000;
@@ -132,14 +133,6 @@ pub(crate) async fn read(connection: &Connection, figures: &Figures) -> Result<D
     Ok(details)
 }
 
-/// The start of the span that is so many back; 0 in a store of fewer.
-fn newest() -> String {
-    format!(
-        "coalesce((SELECT min(start_time) FROM (SELECT start_time FROM spans ORDER BY start_time DESC LIMIT {MOST_SPANS})),
-                  0)"
-    )
-}
-
 /// Self time is the part of a duration that no child covers, however the children overlap.
 fn self_call() -> Call<SelfRow> {
     Call::own(format!(
@@ -161,7 +154,7 @@ fn self_call() -> Call<SelfRow> {
                 (SELECT count(*) FROM spans) > {MOST_SPANS} AS is_part
          FROM newest s LEFT JOIN covered c ON c.trace_id = s.trace_id AND c.parent_id = s.span_id
          GROUP BY {KEY_COLUMNS}",
-        newest()
+        start_of(MOST_SPANS)
     ))
 }
 
@@ -212,6 +205,6 @@ fn failures_call() -> Call<FailureRow> {
          SELECT {KEY} AS key, {{'time': start_time, 'trace_id': trace_id, 'type': exception_type,
                 'message': left(exception_message, 1000), 'stack': right(stack, {LONGEST_STACK})}} AS failure
          FROM latest ORDER BY start_time DESC LIMIT {MOST_STACKS}",
-        newest()
+        start_of(MOST_SPANS)
     ))
 }

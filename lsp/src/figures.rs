@@ -89,6 +89,16 @@ impl Figures {
         }
     }
 
+    /// The figures of these rows alone.
+    pub(crate) fn of_rows(rows: Vec<FunctionRow>) -> Self {
+        let known = |row| Known { row, later_calls: 0 };
+        Self::new(
+            rows.into_iter().map(known).collect(),
+            &Nestings::default(),
+            &Self::default(),
+        )
+    }
+
     /// Whether these are about the same operations, so that spans are whose they were.
     pub(crate) fn match_as(&self, others: &Self) -> bool {
         Arc::ptr_eq(&self.observed, &others.observed)

@@ -80,11 +80,10 @@ impl Server {
     }
 
     fn caller(&self, id: FunctionId) -> Option<Caller<'_>> {
-        let figures = self.figures.of(id, &self.matches)?;
         let names = span_names(id, &self.figures, &self.matches);
         Some(Caller {
             name: self.workspace.function(id)?.qualified_name,
-            total_ms: figures.total_ms,
+            total_ms: self.edges.total_ms(&names),
             callees: self.edges.callees(&names),
         })
     }

@@ -6,6 +6,7 @@ use flockscope_render::text::spark_line;
 
 use crate::calls::Edge;
 use crate::changes::Changes;
+use crate::commands::OPEN_TRACE;
 use crate::details::{Detail, Details, PARTS};
 use crate::figures::{FunctionFigures, Key, Percentile};
 use crate::lens::{edit_in_words, in_words, percentile};
@@ -24,6 +25,8 @@ pub(crate) struct Around<'a> {
     pub(crate) callees: Vec<Edge<'a>>,
     pub(crate) details: &'a Details,
     pub(crate) changes: &'a Changes,
+    /// Whether the editor follows links to commands.
+    pub(crate) has_links: bool,
     /// Whether the function is another one now than when its latest span was made.
     pub(crate) edit: Edit,
 }
@@ -102,9 +105,9 @@ pub(crate) fn markdown(
         "\n- latest: {}, {}, trace {}\n- slowest: {}, trace {}\n",
         words::duration(figures.last.last_ms),
         words::ago(figures.last.last_time, now),
-        code(&figures.last.last_trace_id),
+        trace(&figures.last.last_trace_id, around.has_links),
         words::duration(figures.slowest.slowest_ms),
-        code(&figures.slowest.slowest_trace_id),
+        trace(&figures.slowest.slowest_trace_id, around.has_links),
     );
     if let Some(row) = figures.last_error
         && let Some(time) = row.last_error_time
@@ -118,7 +121,7 @@ pub(crate) fn markdown(
         out += &format!(
             "- latest error: {what}, {}, trace {}\n",
             words::ago(time, now),
-            code(row.last_error_trace_id.as_deref().unwrap_or_default()),
+            trace(row.last_error_trace_id.as_deref().unwrap_or_default(), around.has_links),
         );
     }
     for (title, edges) in [("called by", &around.callers), ("calls", &around.callees)] {
@@ -153,6 +156,17 @@ pub(crate) fn markdown(
     }
     out += &format!("\n*{}*", certainty(figures));
     out
+}
+
+/// A trace's id; as a link that opens it where the editor follows such.
+/// <https://code.visualstudio.com/api/extension-guides/command#command-uris>
+fn trace(id: &str, has_links: bool) -> String {
+    // Whatever else stands in an id must not become part of an address.
+    if has_links && !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()) {
+        format!("[{}](command:{OPEN_TRACE}?%5B%22{id}%22%5D)", code(id))
+    } else {
+        code(id)
+    }
 }
 
 /// Self time, the last hour, what changed, and what the latest call got and gave.

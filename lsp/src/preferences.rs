@@ -22,6 +22,8 @@ pub(crate) struct Preferences {
     pub(crate) service_levels: BTreeMap<String, ServiceLevel>,
     /// Commands of lenses and actions that the editor itself carries out.
     pub(crate) client_commands: Vec<String>,
+    /// Whether the editor follows `command:` links in hovers.
+    pub(crate) command_links: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

@@ -2,22 +2,24 @@
 //! the longer it rests. The machine is the program's. Of a large store, the figures of functions are read in two ways
 //! (`recent.rs`).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_lsp::ClientSocket;
-use flockscope_analytics::calls::{Level, Window};
+use flockscope_analytics::calls::Window;
 use flockscope_client::{ClientError, Connection};
 use flockscope_model::rows::FunctionRow;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::calls::Edges;
+use crate::calls::{self, Edges};
 use crate::catalog;
 use crate::changes::{self, Changes, Comparison};
 use crate::details::{self, Details};
 use crate::figures::Figures;
-use crate::nesting::{self, Nestings};
+use crate::kept;
+use crate::nesting::Nestings;
 use crate::recent::{Known, Whole};
 use crate::server::now;
 use crate::traces::{self, Ended};
@@ -45,6 +47,9 @@ const FIRST_WINDOW: usize = 1;
 /// Pause after a reading failed, for each time that it did in a row: the process may be busy, or be replaced.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 const MOST_FAILURES: u32 = 5;
+
+/// How often figures are kept for the next start.
+const KEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// A part of what is known of the traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +93,8 @@ impl Topic {
 /// What a reading found, for the main loop.
 pub(crate) enum Read {
     Functions(Arc<Figures>),
+    /// As they were when the editor was open last.
+    Kept(Arc<Figures>),
     Details(Arc<Details>),
     Edges(Arc<Edges>),
     Changes(Arc<Changes>),
@@ -136,11 +143,19 @@ pub(crate) struct Readings {
     nestings: Nestings,
     plans: Vec<Plan>,
     running: JoinSet<(Topic, Duration, Result<Found, ClientError>)>,
+    /// Where figures are kept for the next start, and when that was done.
+    kept_in: Option<PathBuf>,
+    kept_at: Option<Instant>,
 }
 
 impl Readings {
     /// Everything is to be read.
-    pub(crate) fn new(connection: Connection, client: ClientSocket, comparison: Comparison) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        client: ClientSocket,
+        comparison: Comparison,
+        kept_in: Option<PathBuf>,
+    ) -> Self {
         let plan = |topic| Plan {
             topic,
             is_stale: true,
@@ -159,6 +174,8 @@ impl Readings {
             nestings: Nestings::default(),
             plans: Topic::ALL.map(plan).into(),
             running: JoinSet::new(),
+            kept_in,
+            kept_at: None,
         }
     }
 
@@ -344,8 +361,26 @@ impl Readings {
 
     fn tell(&mut self, known: Vec<Known>) -> Result<(), Ended> {
         self.figures = Arc::new(Figures::new(known, &self.nestings, &self.figures));
+        self.keep();
         let read = Read::Functions(Arc::clone(&self.figures));
         self.client.emit(read).map_err(|_| Ended::Editor)
+    }
+}
+
+impl Readings {
+    /// Keeps the figures for the next start, now and then.
+    fn keep(&mut self) {
+        let is_due = self.kept_at.is_none_or(|last| last.elapsed() > KEEP_EVERY);
+        let Some(file) = self.kept_in.clone().filter(|_| is_due) else {
+            return;
+        };
+        self.kept_at = Some(Instant::now());
+        let figures = Arc::clone(&self.figures);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = kept::save(&file, figures.rows()) {
+                tracing::debug!(%error, "the figures could not be kept for the next start");
+            }
+        });
     }
 }
 
@@ -365,9 +400,8 @@ async fn read(topic: Topic, question: Question) -> Result<Found, ClientError> {
         }
         (Topic::Details, _) => Found::Rest(Read::Details(Arc::new(details::read(&connection, &figures).await?))),
         (Topic::Edges, _) => {
-            let rows = connection.dependencies(Level::Operation, Window::default()).await?;
-            let nestings = nesting::read(&connection, &rows).await?;
-            Found::Edges(Arc::new(Edges::new(rows)), nestings)
+            let (edges, nestings) = calls::read(&connection).await?;
+            Found::Edges(Arc::new(edges), nestings)
         }
         (Topic::Changes, _) => Found::Rest(Read::Changes(Arc::new(changes::read(&connection, comparison).await?))),
         (Topic::Catalog, _) => Found::Rest(Read::Catalog(catalog::read(&connection, figures.rows()).await?)),

@@ -100,7 +100,9 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .request::<GotoDefinition, _>(|server, params| {
             let at = params.text_document_position_params;
             let url = &at.text_document.uri;
-            let place = server.sql(url, |sql| sql.definition(url, at.position)).flatten();
+            let place = server
+                .sql_at(url, at.position, |sql| sql.definition(url, at.position))
+                .flatten();
             let places = match place {
                 Some(place) => vec![place],
                 None => server.code_at(url, at.position),
@@ -110,7 +112,9 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .request::<References, _>(|server, params| {
             let at = params.text_document_position;
             let url = &at.text_document.uri;
-            let places = server.sql(url, |sql| sql.references(url, at.position)).flatten();
+            let places = server
+                .sql_at(url, at.position, |sql| sql.references(url, at.position))
+                .flatten();
             let search = server.search_of_function(url, at.position);
             async move {
                 match search {
@@ -144,7 +148,7 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         .request::<Rename, _>(|server, params| {
             let at = params.text_document_position;
             let url = &at.text_document.uri;
-            let edit = server.sql(url, |sql| sql.rename(url, at.position, &params.new_name));
+            let edit = server.sql_at(url, at.position, |sql| sql.rename(url, at.position, &params.new_name));
             async move { Ok(edit.flatten()) }
         })
         .request::<Formatting, _>(|server, params| {

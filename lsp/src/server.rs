@@ -2,7 +2,7 @@
 //! long is done elsewhere and comes back as an event.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +18,9 @@ use async_lsp::lsp_types::{
     SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
     TextDocumentSyncSaveOptions, Url,
 };
-use flockscope_client::{Connection, cache_folder};
+use flockscope_client::Connection;
 use flockscope_functions::{GitAnswers, GitLook, Language, Matches, Scan, Workspace};
 use flockscope_sql::Catalog;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -32,6 +31,7 @@ use crate::details::Details;
 use crate::documents::{Documents, Kind};
 use crate::exceptions::Raised;
 use crate::figures::Figures;
+use crate::kept;
 use crate::mistakes::{Key, Older};
 use crate::notebooks::Notebooks;
 use crate::positions::Encoding;
@@ -243,7 +243,7 @@ impl Server {
     /// The editor is ready: the workspace is looked at, and its traces are followed, each in a task of its own.
     pub(crate) fn begin(&mut self) {
         let (folder, client) = (self.folder.clone(), self.client.clone());
-        let cache_file = cache_file(&folder);
+        let cache_file = kept::file("functions", &folder, None);
         tokio::task::spawn_blocking(move || {
             let workspace = match cache_file {
                 Some(file) => Workspace::load(&folder, &file),
@@ -338,6 +338,13 @@ impl Server {
                 self.refresh();
                 self.check_code();
             }
+            // What was read meanwhile is newer.
+            Read::Kept(_) if self.has_figures => {}
+            Read::Kept(figures) => {
+                self.figures = figures;
+                self.is_unmatched = true;
+                self.refresh();
+            }
             Read::Changes(changes) => {
                 self.changes = changes;
                 self.refresh();
@@ -398,10 +405,13 @@ impl Server {
                 self.workspace.file_count()
             ),
         });
-        if let Some(file) = cache_file(&self.folder)
-            && let Err(error) = self.workspace.save(&file)
-        {
-            tracing::debug!(%error, "the list of functions could not be kept for the next start");
+        if let Some(file) = kept::file("functions", &self.folder, None) {
+            let workspace = self.workspace.to_keep();
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = workspace.save(&file) {
+                    tracing::debug!(%error, "the list of functions could not be kept for the next start");
+                }
+            });
         }
         self.refresh();
     }
@@ -550,13 +560,6 @@ impl Server {
             version: None,
         });
     }
-}
-
-/// Where the list of functions of a folder is kept for the next start.
-fn cache_file(folder: &Path) -> Option<PathBuf> {
-    let name = Sha256::digest(folder.as_os_str().as_encoded_bytes());
-    let name: String = name.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    Some(cache_folder().ok()?.join("functions").join(name))
 }
 
 /// Nanoseconds since the epoch.

@@ -16,6 +16,8 @@ use tokio::time::sleep;
 
 use crate::Options;
 use crate::changes::Comparison;
+use crate::figures::Figures;
+use crate::kept;
 use crate::readings::{Read, Readings};
 use crate::sql_checks::Reached;
 
@@ -31,9 +33,17 @@ pub(crate) async fn follow(
 ) {
     let mut last_trouble = String::new();
     let mut is_first = true;
+    let kept_in = kept::file("figures", &folder, options.traces.as_deref());
+    if located(&folder, &options).is_some()
+        && let Some(file) = kept_in.clone()
+        && let Ok(Some(rows)) = tokio::task::spawn_blocking(move || kept::load(&file)).await
+        && client.emit(Read::Kept(Arc::new(Figures::of_rows(rows)))).is_err()
+    {
+        return;
+    }
     loop {
         let outcome = match located(&folder, &options) {
-            Some(located) => follow_located(&located, &options, &client, &mut comparisons).await,
+            Some(located) => follow_located(&located, &options, &client, &mut comparisons, kept_in.clone()).await,
             // Nothing was ever seen.
             None if is_first => client.emit(Read::Functions(Arc::default())).map_err(|_| Ended::Editor),
             None => Ok(()),
@@ -86,6 +96,7 @@ async fn follow_located(
     options: &Options,
     client: &ClientSocket,
     comparisons: &mut watch::Receiver<Comparison>,
+    kept_in: Option<PathBuf>,
 ) -> Result<(), Ended> {
     let note = {
         let client = client.clone();
@@ -102,7 +113,7 @@ async fn follow_located(
         return Err(Ended::Editor);
     }
     let mut events = Box::pin(connection.listen().await?);
-    let mut readings = Readings::new(connection, client.clone(), *comparisons.borrow_and_update());
+    let mut readings = Readings::new(connection, client.clone(), *comparisons.borrow_and_update(), kept_in);
     loop {
         tokio::select! {
             step = readings.step() => step?,

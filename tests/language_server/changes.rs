@@ -125,7 +125,7 @@ fn a_users_settings_count_at_once_and_wrong_ones_are_named() {
         project.command(),
         &project.path(""),
         &json!({}),
-        json!({"lens": {"template": "{calls} in {total}"}, "clientCommands": ["flockscope.openTrace"],
+        json!({"lens": {"template": "{calls} in {total}"}, "clientCommands": ["flockscope.openTrace"], "commandLinks": true,
                "serviceLevels": {"IntakeEngine.evaluate": {"p95": "1ms", "errorRate": 0.0}}}),
     );
     let (file, text) = (project.path(ENGINES), project.text(ENGINES));
@@ -155,6 +155,16 @@ fn a_users_settings_count_at_once_and_wrong_ones_are_named() {
     let lenses = client.lens_when(&file, |lenses| !lenses.is_empty());
     let title = &lenses.iter().find(|(at, _)| *at == line as u64).expect("a lens").1;
     assert!(title.starts_with(&format!("{} calls in ", rows[0]["calls"])), "{title}");
+
+    let hover = client.hover(
+        &file,
+        line,
+        text.lines()
+            .nth(line)
+            .and_then(|text| text.find("evaluate"))
+            .expect("it"),
+    );
+    assert!(hover.contains("](command:flockscope.openTrace?%5B%22"), "{hover}");
 
     client.tell(
         "workspace/didChangeConfiguration",

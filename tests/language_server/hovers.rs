@@ -218,6 +218,16 @@ fn sql_leads_to_the_code_that_it_names_and_back() {
     );
     assert_eq!(definition("SELECT"), Value::Null);
 
+    // In a string of Python too.
+    let python = "rows = con.execute(\"SELECT 1 FROM spans WHERE operation = 'search'\")\n";
+    client.open(&project.path("query.py"), "python", python);
+    let place = client.ask(
+        "textDocument/definition",
+        json!({"textDocument": {"uri": address(&project.path("query.py"))},
+               "position": {"line": 0, "character": python.find("search").expect("it") + 1}}),
+    );
+    assert_eq!(place[0]["uri"], address(&project.path(ENGINES)), "{place}");
+
     let references = client.ask(
         "textDocument/references",
         json!({"textDocument": {"uri": address(&project.path(ENGINES))}, "context": {"includeDeclaration": true},

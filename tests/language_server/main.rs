@@ -11,4 +11,5 @@ mod notebooks;
 mod project;
 mod settings;
 mod sql;
+mod starting;
 mod transport;

@@ -42,6 +42,11 @@ impl Project {
         if name.is_empty() { project } else { project.join(name) }
     }
 
+    /// The folder of caches.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.root.path().join("cache")
+    }
+
     pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).expect("a file")
     }

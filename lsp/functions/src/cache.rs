@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,27 +74,66 @@ impl Workspace {
         workspace
     }
 
-    /// Writes what was read from disk into a cache file, all or nothing. Texts of an editor are not in it.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn save(&self, cache_file: &Path) -> io::Result<()> {
+    /// What a cache file is to hold: what was read from disk, and no text of an editor. It shares the facts, so that
+    /// another thread can write them.
+    pub fn to_keep(&self) -> Kept {
         let mut files = Vec::with_capacity(self.file_count());
         let mut places = HashMap::new();
         for (id, file) in self.all_files() {
             if let Some((stamp, facts)) = file.on_disk() {
                 places.insert(id, files.len());
-                files.push((&*file.path, file.language, stamp, file.known_since, &**facts));
+                files.push((
+                    Arc::clone(&file.path),
+                    file.language,
+                    stamp,
+                    file.known_since,
+                    Arc::clone(facts),
+                ));
             }
         }
         let edits = self.edits.by_function.iter();
-        let edits = edits.filter_map(|(function, edits)| Some((*places.get(&function.file)?, function.key, &**edits)));
-        let written = Written {
-            root: &self.root,
-            source_roots: &self.source_roots,
+        let edits =
+            edits.filter_map(|(function, edits)| Some((*places.get(&function.file)?, function.key, edits.clone())));
+        Kept {
+            root: self.root.clone(),
+            source_roots: self.source_roots.clone(),
             looked: self.edits.looked,
             edits: edits.collect(),
             files,
+        }
+    }
+}
+
+/// A file with its stamp, since when it is known, and what it says.
+type KeptFile = (Arc<Path>, Language, Stamp, Option<i64>, Arc<Facts>);
+
+/// What a cache file is to hold.
+#[derive(Debug)]
+pub struct Kept {
+    root: PathBuf,
+    source_roots: Vec<PathBuf>,
+    looked: i64,
+    files: Vec<KeptFile>,
+    edits: Vec<(usize, u64, Vec<Past>)>,
+}
+
+impl Kept {
+    /// Writes it into a cache file, all or nothing.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, cache_file: &Path) -> io::Result<()> {
+        let files = self
+            .files
+            .iter()
+            .map(|(path, language, stamp, known_since, facts)| (&**path, *language, *stamp, *known_since, &**facts));
+        let edits = self.edits.iter().map(|(place, key, edits)| (*place, *key, &**edits));
+        let written = Written {
+            root: &self.root,
+            source_roots: &self.source_roots,
+            looked: self.looked,
+            files: files.collect(),
+            edits: edits.collect(),
         };
         let body = postcard::to_stdvec(&written).map_err(io::Error::other)?;
         let folder = cache_file.parent().unwrap_or(Path::new("."));

@@ -28,6 +28,7 @@ mod traced;
 mod virtual_environment;
 mod workspace;
 
+pub use cache::Kept;
 pub use callees::Callee;
 pub use edits::Edit;
 pub use embedded::{SqlString, sql_strings};

@@ -118,7 +118,7 @@ impl Workspace {
         workspace.apply(scan);
         if is_new && let Some(cache_file) = cache_file {
             // The next start is slower; nothing else.
-            let _ = workspace.save(cache_file);
+            let _ = workspace.to_keep().save(cache_file);
         }
         workspace
     }

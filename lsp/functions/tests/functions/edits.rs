@@ -178,7 +178,7 @@ fn edits_outlive_the_server_also_of_files_that_were_open() {
         }
         write(&project, NEW, 0);
         scan(&mut workspace);
-        workspace.save(&cache).expect("written");
+        workspace.to_keep().save(&cache).expect("written");
         let mut again = Workspace::load(project.root(), &cache);
         let functions = ids(&project, &again);
         assert_eq!(again.edited_since(functions[0], before), SAVED);

@@ -49,7 +49,7 @@ fn a_cache_gives_the_same_workspace_and_a_scan_reads_only_what_changed() {
     ]);
     let cache = project.path("cache/functions");
     let first = project.workspace();
-    first.save(&cache).expect("written");
+    first.to_keep().save(&cache).expect("written");
     let mut loaded = Workspace::load(project.root(), &cache);
     assert_eq!(files(&loaded), files(&first));
     assert_eq!(traced(&loaded, &project.path("a.py")), ["A.a"]);
@@ -69,7 +69,7 @@ fn a_cache_gives_the_same_workspace_and_a_scan_reads_only_what_changed() {
 fn a_cache_that_is_damaged_or_of_another_folder_is_not_believed() {
     let project = Project::new(&[("a.py", "def a(): ...\n")]);
     let cache = project.path("cache");
-    project.workspace().save(&cache).expect("written");
+    project.workspace().to_keep().save(&cache).expect("written");
     let sound = fs::read(&cache).expect("read");
     assert_eq!(Workspace::load(Path::new("/elsewhere"), &cache).file_count(), 0);
     assert_eq!(Workspace::load(project.root(), Path::new("/missing")).file_count(), 0);
