@@ -1,19 +1,19 @@
 //! The figures as they were last, on disk: a start shows them at once, and reads the traces meanwhile.
 
-use std::io::Write;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use flockscope_client::cache_folder;
+use flockscope_functions::CacheFile;
 use flockscope_model::rows::FunctionRow;
 use sha2::{Digest, Sha256};
 
-/// Counted up when [`FunctionRow`] changes: a file of another format is not read.
-const FORMAT: u32 = 1;
-const MAGIC: &[u8; 8] = b"flocksfg";
-
-/// A larger file is none of ours.
-const LARGEST: u64 = 64 << 20;
+/// The format is counted up when [`FunctionRow`] changes.
+const FILE: CacheFile = CacheFile {
+    magic: *b"flocksfg",
+    format: 1,
+    largest: 64 << 20,
+};
 
 /// A file in the cache for what is known of a folder. `traces`: those that were asked for instead of the folder's own.
 pub(crate) fn file(kind: &str, folder: &Path, traces: Option<&Path>) -> Option<PathBuf> {
@@ -35,30 +35,12 @@ pub(crate) fn file(kind: &str, folder: &Path, traces: Option<&Path>) -> Option<P
 /// Keeps rows, all or nothing.
 pub(crate) fn save(file: &Path, rows: &[FunctionRow]) -> io::Result<()> {
     let body = postcard::to_stdvec(rows).map_err(io::Error::other)?;
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut written = tempfile::NamedTempFile::new_in(folder)?;
-    written.write_all(MAGIC)?;
-    written.write_all(&FORMAT.to_le_bytes())?;
-    written.write_all(&crc32fast::hash(&body).to_le_bytes())?;
-    written.write_all(&body)?;
-    written.persist(file)?;
-    Ok(())
+    FILE.save(file, &body)
 }
 
 /// The rows that were kept; none if there are none, or the file is damaged or of another version.
 pub(crate) fn load(file: &Path) -> Option<Vec<FunctionRow>> {
-    if fs::metadata(file).ok()?.len() > LARGEST {
-        return None;
-    }
-    let bytes = fs::read(file).ok()?;
-    let rest = bytes.strip_prefix(MAGIC)?;
-    let (format, rest) = rest.split_first_chunk::<4>()?;
-    let (sum, body) = rest.split_first_chunk::<4>()?;
-    if u32::from_le_bytes(*format) != FORMAT || u32::from_le_bytes(*sum) != crc32fast::hash(body) {
-        return None;
-    }
-    postcard::from_bytes(body).ok()
+    postcard::from_bytes(&FILE.load(file)?).ok()
 }
 
 #[cfg(test)]
@@ -74,10 +56,10 @@ mod tests {
         let rows = vec![row("m", "A", "run", 4, 10), row("m", "B", "run", 6, 20)];
         save(&file, &rows).expect("kept");
         assert_eq!(load(&file), Some(rows));
-        let mut bytes = fs::read(&file).expect("a file");
+        let mut bytes = std::fs::read(&file).expect("a file");
         for place in [0, 8, 12, 20] {
             bytes[place] ^= 1;
-            fs::write(&file, &bytes).expect("written");
+            std::fs::write(&file, &bytes).expect("written");
             assert_eq!(load(&file), None, "{place}");
             bytes[place] ^= 1;
         }

@@ -1,6 +1,7 @@
 -- Opens a file of the sample program in a headless Neovim with the language server attached, as a person's configuration
--- does, and writes what is shown to a file: the lenses as they stand above the lines, and hovers. It then waits until a
--- running program has moved the lens of one line, and writes that, too.
+-- does, and writes what is shown to a file: the lenses as they stand above the lines, hovers, what is offered in a .sql
+-- file, and the test that an action writes. It then waits until a running program has moved the lens of one line, and writes
+-- that, too.
 --
 -- Variables: FLOCKSCOPE, PROJECT, OUT; MOVED_LINE, the line (from 0) whose lens must move.
 
@@ -50,6 +51,48 @@ local function hover(line, column)
   return answer and vim.lsp.util.convert_input_to_markdown_lines(answer.contents) or {}
 end
 
+-- What is offered at the end of a query.
+local function offered(query)
+  local file = project .. "/mine.sql"
+  vim.fn.writefile({ query }, file)
+  local other = vim.fn.bufadd(file)
+  vim.fn.bufload(other)
+  vim.bo[other].filetype = "sql"
+  vim.lsp.buf_attach_client(other, client)
+  local labels = {}
+  -- What the store holds is read a moment after the figures.
+  vim.wait(20000, function()
+    local at = { textDocument = { uri = vim.uri_from_bufnr(other) }, position = { line = 0, character = #query } }
+    local answers = vim.lsp.buf_request_sync(other, "textDocument/completion", at, 10000)
+    local answer = answers and answers[client] and answers[client].result
+    labels = {}
+    for _, item in ipairs(answer and answer.items or {}) do
+      table.insert(labels, item.label)
+    end
+    return #labels > 0
+  end, 200)
+  vim.cmd("bwipeout! " .. other)
+  return labels
+end
+
+-- Carries out the action of a place whose title begins so.
+local function act(line, column, title)
+  local at = { line = line, character = column }
+  local params = {
+    textDocument = { uri = vim.uri_from_bufnr(buffer) },
+    range = { start = at, ["end"] = at },
+    context = { diagnostics = {} },
+  }
+  local answers = vim.lsp.buf_request_sync(buffer, "textDocument/codeAction", params, 10000)
+  for _, action in ipairs(answers[client].result or {}) do
+    if vim.startswith(action.title, title) then
+      local done = vim.lsp.buf_request_sync(buffer, "workspace/executeCommand", action.command, 20000)
+      return done[client].result or error(vim.inspect(done))
+    end
+  end
+  error("no action " .. title .. ": " .. vim.inspect(answers))
+end
+
 local function find(text)
   for number, line in ipairs(vim.api.nvim_buf_get_lines(buffer, 0, -1, false)) do
     local column = line:find(text, 1, true)
@@ -70,6 +113,10 @@ local ok, failure = pcall(function()
   result.on_definition = hover(line, column)
   line, column = find(".lookup(")
   result.on_call = hover(line, column + 2)
+  result.keys = offered("SELECT attributes->>'agent.na")
+  result.values = offered("SELECT 1 FROM spans WHERE service = 'Intake")
+  line, column = find("def score(")
+  result.test = act(line, column + 5, "Write a test that calls RiskEngine.score as when it failed").path
   -- The program may start now.
   vim.fn.writefile({ vim.json.encode(result) }, out .. ".ready")
   local first = before[tostring(moved_line)]

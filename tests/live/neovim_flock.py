@@ -1,8 +1,9 @@
-"""Reads lenses and hovers of the sample program in a real Neovim, and lets a real run of the program move a lens.
+"""Reads lenses and hovers of the sample program in a real Neovim, completes a query, runs the test that an action writes,
+and lets a real run of the program move a lens.
 
     python neovim_flock.py --flockscope PATH --neovim PATH
 
-It needs flock-core, as the program does; see requirements.txt.
+It needs flock-core, as the program does, and pytest; see requirements.txt.
 """
 import argparse
 import gzip
@@ -63,6 +64,7 @@ class Run:
             self.editor_errors = editor.communicate()[1]
             subprocess.run([flockscope, "stop"], cwd=project, env=environment, check=False)
         self.found = json.loads(out.read_text())
+        self.written_test = self.found.get("test", "")
 
     def _wait_for(self, file: pathlib.Path, other: pathlib.Path, editor: subprocess.Popen) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -131,6 +133,23 @@ class Neovim(unittest.TestCase):
         table = [line for line in found["on_definition"] if line.startswith("| duration")]
         self.assertEqual(len(table), 1)
         self.assertIn(table[0], found["on_call"])
+
+    def test_a_query_is_completed_with_keys_and_values_of_the_store(self) -> None:
+        found = self.run_made.found
+        self.assertTrue(any("agent.name" in label for label in found["keys"]), found["keys"])
+        self.assertTrue(any("IntakeEngine" in label for label in found["values"]), found["values"])
+
+    def test_the_test_that_an_action_wrote_fails_as_the_program_did(self) -> None:
+        run = self.run_made
+        # The call is made with real Flock, and raises what the span recorded.
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", run.written_test], cwd=run.project,
+            env=os.environ | {"PYTHONPATH": str(run.project), "FLOCK_AUTO_TRACE": "false"}, capture_output=True,
+            text=True, timeout=WAIT_SECONDS, check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout[-4000:] + done.stderr[-4000:])
+        self.assertIn("1 passed", done.stdout)
+        self.assertIn('"ZeroDivisionError"', pathlib.Path(run.written_test).read_text())
 
     def test_a_running_program_moved_the_lens(self) -> None:
         run = self.run_made

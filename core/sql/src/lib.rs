@@ -10,6 +10,7 @@ mod cursor;
 mod definitions;
 mod format;
 mod hover;
+pub mod jupyter;
 mod keywords;
 mod lexer;
 mod lint;

@@ -1,26 +1,24 @@
 //! What was read, on disk: a start does not parse five thousand files again.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache_file::CacheFile;
 use crate::edits::Past;
 use crate::facts::Facts;
 use crate::language::Language;
 use crate::workspace::{FunctionId, Stamp, Workspace};
 
-/// Counted up when facts, or how they are worked out, change: a cache of another format is not read.
-const FORMAT: u32 = 2;
-
-/// The first bytes of a cache.
-const MAGIC: &[u8; 8] = b"flocksfn";
-
-/// A larger cache is none of ours.
-const LARGEST: u64 = 1 << 30;
+/// The format is counted up when facts, or how they are worked out, change.
+const FILE: CacheFile = CacheFile {
+    magic: *b"flocksfn",
+    format: 2,
+    largest: 1 << 30,
+};
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -136,28 +134,10 @@ impl Kept {
             edits: edits.collect(),
         };
         let body = postcard::to_stdvec(&written).map_err(io::Error::other)?;
-        let folder = cache_file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&FORMAT.to_le_bytes())?;
-        file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
-        file.write_all(&body)?;
-        file.persist(cache_file)?;
-        Ok(())
+        FILE.save(cache_file, &body)
     }
 }
 
 fn read(cache_file: &Path) -> Option<Read> {
-    if fs::metadata(cache_file).ok()?.len() > LARGEST {
-        return None;
-    }
-    let bytes = fs::read(cache_file).ok()?;
-    let rest = bytes.strip_prefix(MAGIC)?;
-    let (format, rest) = rest.split_first_chunk::<4>()?;
-    let (sum, body) = rest.split_first_chunk::<4>()?;
-    if u32::from_le_bytes(*format) != FORMAT || u32::from_le_bytes(*sum) != crc32fast::hash(body) {
-        return None;
-    }
-    postcard::from_bytes(body).ok()
+    postcard::from_bytes(&FILE.load(cache_file)?).ok()
 }

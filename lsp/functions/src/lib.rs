@@ -2,6 +2,7 @@
 //! protocol of an editor, no database. Files are read only by [`Workspace::scan`], [`Scan`] and [`GitLook`].
 
 mod cache;
+mod cache_file;
 mod callees;
 mod edits;
 mod embedded;
@@ -29,6 +30,7 @@ mod virtual_environment;
 mod workspace;
 
 pub use cache::Kept;
+pub use cache_file::CacheFile;
 pub use callees::Callee;
 pub use edits::Edit;
 pub use embedded::{SqlString, sql_strings};

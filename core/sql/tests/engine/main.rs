@@ -3,6 +3,7 @@
 mod any_text;
 mod formatting;
 mod hovering;
+mod jupyter;
 mod linting;
 mod literals;
 mod queries;
