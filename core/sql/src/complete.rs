@@ -1,10 +1,13 @@
 //! What can be written at the cursor.
 
+mod brackets;
 mod clauses;
 mod expressions;
 mod filters;
+mod joins;
 mod names;
 mod ranking;
+mod starts;
 mod strings;
 mod words;
 

@@ -1,5 +1,8 @@
 //! Everywhere outside strings and dotted names: what may come next follows from the clause and the token before.
 
+use super::brackets::in_bracket;
+use super::joins::join_conditions;
+use super::starts::{call_snippet, statement_starts};
 use super::{Candidate, ItemKind, expressions, words};
 use crate::cursor::Cursor;
 use crate::keywords::{is_reserved, quoted_name};
@@ -49,7 +52,7 @@ pub(super) fn candidates(cursor: &Cursor<'_>, scopes: &Scopes<'_>) -> Vec<Candid
     }
 }
 
-fn keywords(words: &[&str]) -> Vec<Candidate> {
+pub(super) fn keywords(words: &[&str]) -> Vec<Candidate> {
     let scored = words.iter().zip(0..);
     scored
         .map(|(word, place)| Candidate::new(ItemKind::Keyword, *word, 950 - 5 * place))
@@ -65,77 +68,6 @@ fn continued(cursor: &Cursor<'_>, previous: usize) -> Option<Vec<Candidate>> {
     let before = previous.checked_sub(1).map_or("", |before| tree.text_of(before));
     let words = words::continuation(&[before, tree.text_of(previous)])?;
     Some(keywords(words))
-}
-
-fn statement_starts(scopes: &Scopes<'_>) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = words::STATEMENTS
-        .iter()
-        .map(|(word, score)| Candidate::new(ItemKind::Keyword, *word, *score))
-        .collect();
-    for table in &scopes.catalog.macros {
-        let call = call_snippet(table);
-        found.push(
-            Candidate::new(ItemKind::Snippet, format!("FROM {}(…)", table.name), 640)
-                .filter(table.name.clone())
-                .snippet(format!("FROM {call}$0"))
-                .detail("analysis")
-                .doc(table.summary.clone()),
-        );
-    }
-    for (label, filter, text, detail) in SNIPPETS {
-        found.push(
-            Candidate::new(ItemKind::Snippet, *label, 630)
-                .filter(*filter)
-                .snippet(*text)
-                .detail(*detail),
-        );
-    }
-    found
-}
-
-const SNIPPETS: &[(&str, &str, &str, &str)] = &[
-    (
-        "slowest spans",
-        "slowest spans",
-        "SELECT trace_id, service, operation, duration_ms\nFROM spans\nWHERE service = '${1:Agent}'\nORDER BY duration_ms DESC\nLIMIT 20$0",
-        "spans by duration",
-    ),
-    (
-        "latest errors",
-        "latest errors",
-        "SELECT make_timestamp_ns(start_time) AS at, service, operation, exception_type, exception_message, trace_id\nFROM spans\nWHERE status_code = 'ERROR'\nORDER BY start_time DESC\nLIMIT 20$0",
-        "failed spans, newest first",
-    ),
-    (
-        "spans per minute",
-        "spans per minute",
-        "SELECT date_trunc('minute', make_timestamp_ns(start_time)) AS minute, count(*) AS spans\nFROM spans\nGROUP BY minute\nORDER BY minute$0",
-        "a time series",
-    ),
-    (
-        "attribute breakdown",
-        "attribute breakdown",
-        "SELECT attributes->>'${1:agent.name}' AS value, count(*) AS spans, avg(duration_ms) AS avg_ms\nFROM spans\nGROUP BY value\nORDER BY spans DESC$0",
-        "spans by the value of an attribute",
-    ),
-];
-
-/// `name(…)` with the arguments that must be given, and the one that takes a word.
-fn call_snippet(table: &crate::catalog::TableMacro) -> String {
-    let arguments: Vec<String> = table
-        .parameters
-        .iter()
-        .filter(|parameter| parameter.required || !parameter.words.is_empty())
-        .enumerate()
-        .map(|(place, parameter)| {
-            let place = place + 1;
-            match parameter.words.first() {
-                Some(word) => format!("{} := '${{{place}:{word}}}'", parameter.name),
-                None => format!("'${{{place}:{}}}'", parameter.name),
-            }
-        })
-        .collect();
-    format!("{}({})", table.name, arguments.join(", "))
 }
 
 fn with(cursor: &Cursor<'_>, previous: usize, at_start: bool) -> Vec<Candidate> {
@@ -277,68 +209,11 @@ fn from(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, clause: &Clause
     }
 }
 
-fn scored(words: &[(&str, i32)], more: i32) -> Vec<Candidate> {
+pub(super) fn scored(words: &[(&str, i32)], more: i32) -> Vec<Candidate> {
     words
         .iter()
         .map(|(word, score)| Candidate::new(ItemKind::Keyword, *word, score + more))
         .collect()
-}
-
-/// Columns that both sides of a join have, and a span's parent.
-fn join_conditions(scopes: &Scopes<'_>, select: usize, cursor: &Cursor<'_>) -> Vec<Candidate> {
-    let tree = scopes.tree;
-    let Some(scope) = tree.selects.get(select) else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    // The table that is being joined, and those before it.
-    let before = scope
-        .sources
-        .iter()
-        .filter(|source| source.tokens.start < cursor.before)
-        .count();
-    let sources = scopes.sources(select);
-    let Some((joined, earlier)) = sources
-        .get(..before.min(sources.len()))
-        .and_then(|own| own.split_last())
-    else {
-        return found;
-    };
-    let Some(right) = &joined.name else {
-        return found;
-    };
-    for left_source in earlier.iter().rev() {
-        let Some(left) = &left_source.name else {
-            continue;
-        };
-        let has =
-            |columns: &crate::scope::Columns<'_>, name: &str| columns.list.iter().any(|column| column.name == name);
-        let mut push = |condition: String, score| {
-            found.push(Candidate::new(ItemKind::Join, condition, score));
-        };
-        let (l, r) = (quoted_name(left), quoted_name(right));
-        let trees = [&left_source.columns, &joined.columns];
-        let both = |name: &str| trees.iter().all(|columns| has(columns, name));
-        if both("trace_id") && both("span_id") && both("parent_id") {
-            push(
-                format!("{r}.trace_id = {l}.trace_id AND {r}.parent_id = {l}.span_id"),
-                1_050,
-            );
-            push(
-                format!("{r}.trace_id = {l}.trace_id AND {r}.span_id = {l}.parent_id"),
-                1_045,
-            );
-        }
-        for (place, column) in joined.columns.list.iter().enumerate() {
-            if both(&column.name) {
-                let name = quoted_name(&column.name);
-                let key = i32::from(column.name.ends_with("_id")) * 30;
-                let place = i32::try_from(place.min(40)).unwrap_or(0);
-                push(format!("{r}.{name} = {l}.{name}"), 1_000 + key - place);
-            }
-        }
-    }
-    found
 }
 
 /// Clauses that may follow, in the order in which they are written, without those that are there.
@@ -415,7 +290,7 @@ pub(super) fn ends_operand(tree: &Tree<'_>, token: usize) -> bool {
     }
 }
 
-fn expression(
+pub(super) fn expression(
     cursor: &Cursor<'_>,
     scopes: &Scopes<'_>,
     select: usize,
@@ -467,164 +342,11 @@ fn expression(
     found
 }
 
-fn types() -> Vec<Candidate> {
+pub(super) fn types() -> Vec<Candidate> {
     let scored = words::TYPES.iter().zip(0..);
     scored
         .map(|(name, place)| Candidate::new(ItemKind::Type, *name, 950 - place))
         .collect()
-}
-
-fn in_bracket(
-    cursor: &Cursor<'_>,
-    scopes: &Scopes<'_>,
-    select: usize,
-    kind: ClauseKind,
-    open: usize,
-) -> Vec<Candidate> {
-    let tree = &cursor.tree;
-    let previous = cursor.previous().unwrap_or(open);
-    let function = open.wrapping_sub(1);
-    if tree.is(function, "using") || tree.is_any(function, &["exclude", "replace", "rename", "except"]) {
-        return shared_columns(cursor, scopes, select, tree.is(function, "using"));
-    }
-    if tree.is(function, "filter") {
-        if previous == open {
-            return keywords(&["WHERE"]);
-        }
-        return expression(cursor, scopes, select, ClauseKind::Where, previous);
-    }
-    let over = tree.is(function, "over") || (tree.is(function, "as") && kind == ClauseKind::Window);
-    if over && !ends_operand(tree, previous) && previous == open {
-        return keywords(&["PARTITION BY", "ORDER BY"]);
-    }
-    if tree.sign(previous, "::") || (tree.is(previous, "as") && tree.is_any(function, &["cast", "try_cast"])) {
-        return types();
-    }
-    if tree.is_any(function, &["extract"]) && previous == open {
-        return keywords(words::DATE_PARTS);
-    }
-    // A bracket in place of a table.
-    let is_source = kind == ClauseKind::From
-        && (function == usize::MAX
-            || tree.kind(function) == Some(TokenKind::Comma)
-            || tree.is_any(function, &["from", "join", "lateral"]));
-    if is_source && previous == open {
-        let mut found = keywords(&["SELECT", "FROM", "WITH", "VALUES"]);
-        relations(scopes, select, &mut found);
-        return found;
-    }
-    if tree.is_any(function, &["as", "materialized"]) && kind == ClauseKind::With && previous == open {
-        return statement_starts(scopes)
-            .into_iter()
-            .filter(|candidate| ["SELECT", "FROM", "WITH", "VALUES"].contains(&candidate.item.label.as_str()))
-            .collect();
-    }
-    let ended = ends_operand(tree, previous);
-    let mut found = Vec::new();
-    if let Some(table) = tree.name(function).and_then(|name| scopes.catalog.table_macro(&name)) {
-        if !ended {
-            let given = tree.text.get(tree.bytes(open + 1..cursor.before)).unwrap_or("");
-            let named = tree.sign(previous, ":=") || tree.sign(previous, "=>");
-            for (parameter, place) in table.parameters.iter().zip(0..) {
-                if named || given.contains(&format!("{} :=", parameter.name)) || (place == 0 && parameter.required) {
-                    continue;
-                }
-                let insert = if parameter.words.is_empty() {
-                    format!("{} := $0", parameter.name)
-                } else {
-                    format!("{} := '$1'$0", parameter.name)
-                };
-                found.push(
-                    Candidate::new(ItemKind::Parameter, parameter.name.clone(), 1_000 - place)
-                        .snippet(insert)
-                        .detail(parameter.data_type.clone())
-                        .doc(parameter.doc.clone()),
-                );
-            }
-            if named {
-                let name = previous.checked_sub(1).and_then(|at| tree.name(at)).unwrap_or_default();
-                for word in table
-                    .parameters
-                    .iter()
-                    .filter(|parameter| parameter.name == name)
-                    .flat_map(|p| &p.words)
-                {
-                    found.push(Candidate::new(ItemKind::Value, crate::keywords::literal(word), 1_000));
-                }
-                found.extend(expressions::values(cursor, scopes, select, ClauseKind::Where));
-            }
-        }
-        return found;
-    }
-    if ended {
-        let inner_kind = if kind == ClauseKind::From {
-            ClauseKind::Where
-        } else {
-            kind
-        };
-        found.extend(expressions::operators(cursor, scopes, inner_kind));
-        let ordered = tree
-            .top_level(tree.content(open))
-            .any(|token| token < cursor.before && tree.is(token, "order"));
-        if ordered {
-            found.extend(scored(&[("DESC", 960), ("ASC", 940), ("NULLS LAST", 800)], 0));
-        }
-        if over {
-            found.extend(scored(
-                &[("ORDER BY", 970), ("ROWS BETWEEN", 800), ("RANGE BETWEEN", 790)],
-                0,
-            ));
-        } else {
-            found.push(Candidate::new(ItemKind::Keyword, "ORDER BY", 610));
-        }
-        if tree.is_any(function, &["cast", "try_cast"]) {
-            found.push(Candidate::new(ItemKind::Keyword, "AS", 990));
-        }
-        return found;
-    }
-    // Inside a bracket of another clause a value is wanted, whatever the clause.
-    let inner_kind = match kind {
-        ClauseKind::From | ClauseKind::With | ClauseKind::Sample => ClauseKind::Where,
-        kind => kind,
-    };
-    found.extend(expressions::values(cursor, scopes, select, inner_kind));
-    found
-}
-
-fn shared_columns(cursor: &Cursor<'_>, scopes: &Scopes<'_>, select: usize, shared: bool) -> Vec<Candidate> {
-    let mut sources = scopes.sources(select).to_vec();
-    if sources.is_empty() {
-        sources = expressions::likely_sources(scopes, select);
-        sources.truncate(1);
-    }
-    let mut own = sources.iter().filter(|source| !source.outer);
-    let tree = &cursor.tree;
-    let mut found = Vec::new();
-    let first = own.next();
-    let Some(first) = first else {
-        return found;
-    };
-    let rest: Vec<_> = own.collect();
-    for (place, column) in first.columns.list.iter().enumerate() {
-        let everywhere = |source: &&crate::scope::ScopeSource<'_>| {
-            source
-                .columns
-                .list
-                .iter()
-                .any(|other| other.name.eq_ignore_ascii_case(&column.name))
-        };
-        let given = cursor
-            .previous()
-            .is_some_and(|previous| tree.name(previous).is_some_and(|name| name == column.name));
-        if !given && (!shared || rest.iter().any(everywhere)) {
-            let mut candidate = expressions::column_candidate(column, place, first.columns.list.len(), None);
-            if shared && column.name.ends_with("_id") {
-                candidate.score += 50;
-            }
-            found.push(candidate);
-        }
-    }
-    found
 }
 
 /// Statements that are no queries: `UPDATE`, `CREATE TABLE …`, and text that is no SQL yet.
