@@ -6,8 +6,10 @@
 
 mod actions;
 mod calls;
+mod capabilities;
 mod catalog;
 mod changes;
+mod checking;
 mod code;
 mod commands;
 mod details;

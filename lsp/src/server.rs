@@ -7,16 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_lsp::ClientSocket;
-use async_lsp::lsp_types::notification::{LogMessage, PublishDiagnostics, ShowMessage};
+use async_lsp::lsp_types::notification::{LogMessage, ShowMessage};
 use async_lsp::lsp_types::request::{CodeLensRefresh, InlayHintRefreshRequest, RegisterCapability};
 use async_lsp::lsp_types::{
-    CallHierarchyServerCapability, CodeActionProviderCapability, CodeLensOptions, CompletionOptions, Diagnostic,
-    DidChangeWatchedFilesRegistrationOptions, ExecuteCommandOptions, FileSystemWatcher, FoldingRangeProviderCapability,
-    GlobPattern, HoverProviderCapability, InitializeParams, InitializeResult, LogMessageParams, MessageType, OneOf,
-    PublishDiagnosticsParams, Registration, RegistrationParams, SaveOptions, SemanticTokensFullOptions,
-    SemanticTokensLegend, SemanticTokensOptions, ServerCapabilities, ServerInfo, ShowMessageParams,
-    SignatureHelpOptions, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
-    TextDocumentSyncSaveOptions, Url,
+    Diagnostic, DidChangeWatchedFilesRegistrationOptions, FileSystemWatcher, GlobPattern, LogMessageParams,
+    MessageType, Registration, RegistrationParams, ShowMessageParams, Url,
 };
 use flockscope_client::Connection;
 use flockscope_functions::{GitAnswers, GitLook, Language, Matches, Scan, Workspace};
@@ -38,16 +33,13 @@ use crate::positions::Encoding;
 use crate::preferences::Preferences;
 use crate::readings::Read;
 use crate::settings::SettingsText;
-use crate::sql::{Sql, TOKEN_TYPES};
+use crate::sql::Sql;
 use crate::sql_checks::Checked;
 use crate::traces;
 
 /// How often times such as `3 s ago` are shown anew, while the latest span is no older than an hour.
 const TICK: Duration = Duration::from_secs(15);
 pub(crate) const FRESH: i64 = 3_600 * 1_000_000_000;
-
-/// A text is checked when nothing was typed for so long.
-const CHECK_AFTER: Duration = Duration::from_millis(250);
 
 /// Files change by the dozen when a branch is changed.
 const LOOK_AFTER: Duration = Duration::from_millis(300);
@@ -61,7 +53,7 @@ pub(crate) struct Server {
     pub(crate) can_watch: bool,
     /// Whether the editor opens a file when it is asked to.
     pub(crate) can_show: bool,
-    can_refresh_hints: bool,
+    pub(crate) can_refresh_hints: bool,
     pub(crate) documents: Documents,
     pub(crate) workspace: Workspace,
     pub(crate) figures: Arc<Figures>,
@@ -91,7 +83,7 @@ pub(crate) struct Server {
     /// Where exceptions were raised; none: to be worked out.
     pub(crate) raised: Option<Vec<Raised>>,
     /// What was said to be wrong with texts.
-    published: HashMap<Url, Vec<Diagnostic>>,
+    pub(crate) published: HashMap<Url, Vec<Diagnostic>>,
     /// Whether functions or figures changed since they were brought together.
     pub(crate) is_unmatched: bool,
     /// Whether git is being asked what was edited.
@@ -149,94 +141,6 @@ impl Server {
             is_unmatched: false,
             is_git_asked: false,
             look: None,
-        }
-    }
-
-    pub(crate) fn initialize(&mut self, params: InitializeParams) -> InitializeResult {
-        #[allow(deprecated, reason = "older editors send nothing else")]
-        let root = params.root_uri.as_ref().and_then(|url| url.to_file_path().ok());
-        let folders = params.workspace_folders.unwrap_or_default();
-        let first = folders.first().and_then(|folder| folder.uri.to_file_path().ok());
-        self.folder = first
-            .or(root)
-            .or_else(|| std::env::current_dir().ok())
-            .unwrap_or_default();
-        let capabilities = params.capabilities;
-        let own = capabilities.experimental.unwrap_or_default();
-        self.shows_results = own["flockscope"]["sqlResults"] == true;
-        let general = capabilities.general.unwrap_or_default();
-        self.encoding = Encoding::of(&general.position_encodings.unwrap_or_default());
-        let workspace = capabilities.workspace.unwrap_or_default();
-        self.can_refresh = workspace
-            .code_lens
-            .is_some_and(|lens| lens.refresh_support == Some(true));
-        self.can_watch = workspace
-            .did_change_watched_files
-            .is_some_and(|watching| watching.dynamic_registration == Some(true));
-        self.can_refresh_hints = workspace
-            .inlay_hint
-            .is_some_and(|hint| hint.refresh_support == Some(true));
-        let window = capabilities.window.unwrap_or_default();
-        self.can_show = window.show_document.is_some_and(|showing| showing.support);
-        let text_document = capabilities.text_document.unwrap_or_default();
-        let completion = text_document.completion.unwrap_or_default();
-        self.has_snippets = completion
-            .completion_item
-            .is_some_and(|item| item.snippet_support == Some(true));
-        self.workspace = Workspace::new(&self.folder);
-        self.prefer(&params.initialization_options.unwrap_or_default());
-        InitializeResult {
-            capabilities: ServerCapabilities {
-                position_encoding: Some(self.encoding.kind()),
-                text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
-                    open_close: Some(true),
-                    change: Some(TextDocumentSyncKind::INCREMENTAL),
-                    save: Some(TextDocumentSyncSaveOptions::SaveOptions(SaveOptions::default())),
-                    ..TextDocumentSyncOptions::default()
-                })),
-                code_lens_provider: Some(CodeLensOptions {
-                    resolve_provider: Some(true),
-                }),
-                hover_provider: Some(HoverProviderCapability::Simple(true)),
-                completion_provider: Some(CompletionOptions {
-                    trigger_characters: Some([".", "'", "(", "\"", ">", " ", "="].map(str::to_owned).to_vec()),
-                    ..CompletionOptions::default()
-                }),
-                signature_help_provider: Some(SignatureHelpOptions {
-                    trigger_characters: Some(["(", ","].map(str::to_owned).to_vec()),
-                    ..SignatureHelpOptions::default()
-                }),
-                code_action_provider: Some(CodeActionProviderCapability::Simple(true)),
-                document_symbol_provider: Some(OneOf::Left(true)),
-                folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
-                workspace_symbol_provider: Some(OneOf::Left(true)),
-                inlay_hint_provider: Some(OneOf::Left(true)),
-                execute_command_provider: Some(ExecuteCommandOptions {
-                    commands: self.commands(),
-                    ..ExecuteCommandOptions::default()
-                }),
-                call_hierarchy_provider: Some(CallHierarchyServerCapability::Simple(true)),
-                definition_provider: Some(OneOf::Left(true)),
-                references_provider: Some(OneOf::Left(true)),
-                rename_provider: Some(OneOf::Left(true)),
-                document_formatting_provider: Some(OneOf::Left(true)),
-                semantic_tokens_provider: Some(
-                    SemanticTokensOptions {
-                        legend: SemanticTokensLegend {
-                            token_types: TOKEN_TYPES.to_vec(),
-                            token_modifiers: Vec::new(),
-                        },
-                        full: Some(SemanticTokensFullOptions::Bool(true)),
-                        ..SemanticTokensOptions::default()
-                    }
-                    .into(),
-                ),
-                ..ServerCapabilities::default()
-            },
-            server_info: Some(ServerInfo {
-                name: "flockscope".into(),
-                version: Some(env!("CARGO_PKG_VERSION").into()),
-            }),
         }
     }
 
@@ -471,94 +375,6 @@ impl Server {
             lines: &document.lines,
             encoding: self.encoding,
         }))
-    }
-
-    /// Checks a text once nothing was typed for a moment.
-    pub(crate) fn check_soon(&mut self, url: Url) {
-        if self.documents.get(&url).is_none() {
-            return;
-        }
-        let (client, checked) = (self.client.clone(), url.clone());
-        let waiting = tokio::spawn(async move {
-            tokio::time::sleep(CHECK_AFTER).await;
-            // The editor may be gone.
-            let _ = client.emit(Check(checked));
-        });
-        if let Some(earlier) = self.checks.insert(url, waiting.abort_handle()) {
-            earlier.abort();
-        }
-    }
-
-    /// Checks all texts, as more is known of SQL now, which source code may hold too.
-    pub(crate) fn check_all(&mut self) {
-        self.check_those(|_| true);
-    }
-
-    /// Checks all source code, as more is known of its functions now.
-    pub(crate) fn check_code(&mut self) {
-        self.check_those(|kind| kind == Kind::Code);
-    }
-
-    fn check_those(&mut self, is_wanted: impl Fn(Kind) -> bool) {
-        let wanted = self.documents.iter().filter(|(_, document)| is_wanted(document.kind));
-        let urls: Vec<Url> = wanted.map(|(url, _)| url.clone()).collect();
-        for url in urls {
-            // News may come faster than a text rests: what waits already is not put off by them.
-            if !self.checks.contains_key(&url) {
-                self.check_soon(url);
-            }
-        }
-    }
-
-    pub(crate) fn check(&mut self, url: &Url) {
-        self.checks.remove(url);
-        // What can hold SQL is looked through first, elsewhere.
-        if !self.look_through(url) {
-            self.tell_mistakes(url);
-        }
-    }
-
-    /// Tells the editor what is wrong in a text, as far as that is known.
-    pub(crate) fn tell_mistakes(&mut self, url: &Url) {
-        let Some(document) = self.documents.get(url) else {
-            return;
-        };
-        let of_kind = match document.kind {
-            Kind::Settings(_) => self.settings(url, |settings| settings.diagnostics()),
-            Kind::Code => self.code_diagnostics(url),
-            Kind::Sql => None,
-        };
-        let mut diagnostics = self.sql_diagnostics(url).unwrap_or_default();
-        diagnostics.extend(of_kind.unwrap_or_default());
-        self.publish(url.clone(), diagnostics);
-    }
-
-    /// Forgets what is wrong in a text that was closed.
-    pub(crate) fn forget_checks(&mut self, url: &Url) {
-        if let Some(check) = self.checks.remove(url) {
-            check.abort();
-        }
-        self.sql_checks.remove(url);
-        self.publish(url.clone(), Vec::new());
-    }
-
-    /// Says what is wrong with a text, if that is not what was said before.
-    pub(crate) fn publish(&mut self, uri: Url, diagnostics: Vec<Diagnostic>) {
-        let said = self.published.get(&uri).map_or(&[][..], Vec::as_slice);
-        if said == diagnostics {
-            return;
-        }
-        if diagnostics.is_empty() {
-            self.published.remove(&uri);
-        } else {
-            self.published.insert(uri.clone(), diagnostics.clone());
-        }
-        // The editor may be gone.
-        let _ = self.client.notify::<PublishDiagnostics>(PublishDiagnosticsParams {
-            uri,
-            diagnostics,
-            version: None,
-        });
     }
 }
 

@@ -1,6 +1,5 @@
 //! Figures now against before, service levels, and what a user sets in the editor.
 
-use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -41,18 +40,7 @@ fn two_versions(project: &Project) {
         of_version("1.1", 7_200_000_000_000, 10, 0),
         of_version("1.2", 3_600_000_000_000, 30, 4),
     ];
-    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    fs::write(project.path("versions.jsonl"), lines).expect("a file");
-    let imported = project
-        .command()
-        .args(["import", "versions.jsonl"])
-        .output()
-        .expect("it runs");
-    assert!(
-        imported.status.success(),
-        "{}",
-        String::from_utf8_lossy(&imported.stderr)
-    );
+    project.import(&lines);
 }
 
 /// What is said to be wrong with a file, once it is what is wanted.

@@ -144,17 +144,7 @@ class Derived(Base):
         span(3, 5, None, 20)
     ]);
     let line = json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]});
-    fs::write(project.path("nested.jsonl"), format!("{line}\n")).expect("a file");
-    let imported = project
-        .command()
-        .args(["import", "nested.jsonl"])
-        .output()
-        .expect("it runs");
-    assert!(
-        imported.status.success(),
-        "{}",
-        String::from_utf8_lossy(&imported.stderr)
-    );
+    project.import(&[line]);
     let mut client = Client::start(project.command(), &project.path(""), &json!({}));
     let file = project.path("nested.py");
     client.open(&file, "python", program);

@@ -1,7 +1,5 @@
 //! Lenses and hovers of the sample program.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use crate::client::{Client, address, place};
@@ -146,17 +144,7 @@ fn lenses_follow_the_text_and_the_traces() {
         attribute("class", "IntakeEngine"),
         attribute("function", "evaluate"),
     ]);
-    fs::write(project.path("new.jsonl"), format!("{}\n", line(&attributes))).expect("a file");
-    let imported = project
-        .command()
-        .args(["import", "new.jsonl"])
-        .output()
-        .expect("it runs");
-    assert!(
-        imported.status.success(),
-        "{}",
-        String::from_utf8_lossy(&imported.stderr)
-    );
+    project.import(&[line(&attributes)]);
     client.wait_for("workspace/codeLens/refresh");
     let (intake, _) = place(&text, "async def evaluate");
     let is_new = |lenses: &[(u64, String)]| {

@@ -68,6 +68,19 @@ impl Project {
         command
     }
 
+    /// Stores spans: lines of OTLP.
+    pub(crate) fn import(&self, lines: &[Value]) {
+        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        fs::write(self.path("spans.jsonl"), lines).expect("a file");
+        let imported = self.command().args(["import", "spans.jsonl"]).output();
+        let imported = imported.expect("the program runs");
+        assert!(
+            imported.status.success(),
+            "{}",
+            String::from_utf8_lossy(&imported.stderr)
+        );
+    }
+
     /// The rows of a query by the command line, which asks the same process.
     pub(crate) fn sql(&self, query: &str) -> Vec<Value> {
         let output = self.command().args(["sql", query, "--format", "json"]).output();
