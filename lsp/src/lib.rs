@@ -56,6 +56,7 @@ use async_lsp::server::LifecycleLayer;
 use async_lsp::{ClientSocket, LspService, MainLoop, ResponseError};
 use tokio::runtime::Builder;
 use tower::ServiceBuilder;
+use tracing_subscriber::EnvFilter;
 
 use crate::tolerance::TolerantLayer;
 
@@ -86,6 +87,7 @@ pub enum ServeError {
 
 /// Serves the editor at standard input and output, until it says `exit`.
 pub fn serve(options: Options) -> Result<(), ServeError> {
+    log();
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let asked_to_end = Arc::<AtomicBool>::default();
@@ -107,6 +109,17 @@ pub fn serve(options: Options) -> Result<(), ServeError> {
             false => Err(ServeError::Exit),
         }
     })
+}
+
+/// Words for a filter finer than warnings: `FLOCKSCOPE_LOG=flockscope_lsp=debug`.
+const FILTER_VARIABLE: &str = "FLOCKSCOPE_LOG";
+
+/// Logs to stderr, which editors keep: standard output is the protocol's.
+fn log() {
+    let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    // Who embeds the server may log already.
+    let _ = logger.with_writer(std::io::stderr).try_init();
 }
 
 /// What stands around the handlers: the life cycle of the protocol, cancelling, and a panic that ends one request alone.

@@ -283,5 +283,10 @@ fn a_query_that_would_read_the_stores_own_file_does_not_even_open_it() {
         assert!(is_locked(&path), "{query}");
     }
     let planned = store.sql("SELECT json_serialize_plan('FROM spans')", &Limits::default());
-    assert_eq!(planned.map(|answer| answer.row_count()).map_err(|error| error.to_string()), Ok(1));
+    assert_eq!(
+        planned
+            .map(|answer| answer.row_count())
+            .map_err(|error| error.to_string()),
+        Ok(1)
+    );
 }
