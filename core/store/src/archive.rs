@@ -167,7 +167,8 @@ impl Store {
         progress: &mut dyn FnMut(&'static str, u64),
     ) -> Result<ArchivedDay, StoreError> {
         let connection = self.reader()?;
-        let early_writer = if alone { Some(self.hold_up_storing()?) } else { None };
+        // Held until the transaction has ended: to a batch that comes before, what is undone is still a conflict.
+        let mut writer = if alone { Some(self.hold_up_storing()?) } else { None };
         connection.execute_batch("BEGIN")?;
         let old = entered(&connection)?.into_iter().find(|entered| entered.day == day);
         let (first, end) = (start_of(day), start_of(day).saturating_add(archive_files::DAY));
@@ -182,14 +183,12 @@ impl Store {
             ));
         }
         let written = self.write_day(&connection, day, &rows)?;
-        let mut entered = || -> Result<(), StoreError> {
+        let mut entered = || -> Result<Option<(String, Marker)>, StoreError> {
             progress("writing a day", 1);
             // From here on nothing may be stored: the two would be in each other's way.
-            let writer = if early_writer.is_some() {
-                None
-            } else {
-                Some(self.hold_up_storing()?)
-            };
+            if writer.is_none() {
+                writer = Some(self.hold_up_storing()?);
+            }
             let taken = connection.execute(&format!("DELETE {hot}"), [])? as u64;
             let kept = written.day.spans - taken.min(written.day.spans);
             let old_spans = old.as_ref().map_or(0, |old| old.spans);
@@ -206,21 +205,21 @@ impl Store {
                 .map(|old| mark(&self.staging_folder(), &old.file))
                 .transpose()?;
             connection.execute_batch("COMMIT")?;
-            drop(writer);
-            if let (Some(old), Some(marker)) = (&old, superseded) {
-                self.archive_files
-                    .give_up(&self.archive_folder(), vec![(old.file.clone(), marker)]);
-            }
-            Ok(())
+            Ok(old.as_ref().map(|old| old.file.clone()).zip(superseded))
         };
-        match entered() {
-            Ok(()) => {
+        let entered = entered().inspect_err(|_| {
+            let _ = connection.execute_batch("ROLLBACK");
+        });
+        drop(writer);
+        match entered {
+            Ok(superseded) => {
+                self.archive_files
+                    .give_up(&self.archive_folder(), superseded.into_iter().collect());
                 written.marker.remove()?;
                 progress("entering a day", 2);
                 Ok(written.day)
             }
             Err(error) => {
-                let _ = connection.execute_batch("ROLLBACK");
                 written.discard(self);
                 Err(error)
             }
