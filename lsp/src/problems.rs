@@ -6,7 +6,7 @@ use flockscope_functions::{Edit, Function, Tier};
 
 use crate::changes::Changes;
 use crate::exceptions::{self, Raised};
-use crate::figures::{FunctionFigures, Key, Percentile};
+use crate::figures::{FunctionFigures, Key};
 use crate::positions::{Encoding, range};
 use crate::preferences::{self, ServiceLevel};
 use crate::server::Server;
@@ -177,7 +177,7 @@ fn broken_promises<'a>(
                 message: format!(
                     "p95 of {} is {}, promised are {}",
                     row.name,
-                    crate::lens::percentile(Percentile::Exact(row.p95_ms)),
+                    words::duration(row.p95_ms),
                     words::duration(most)
                 ),
                 is_promise: true,

@@ -17,6 +17,7 @@ use async_lsp::lsp_types::{
 };
 use async_lsp::router::Router;
 use async_lsp::{ClientSocket, ErrorCode, ResponseError};
+use futures_util::future::Either;
 
 use crate::Options;
 use crate::notebooks::{
@@ -133,12 +134,15 @@ pub(crate) fn router(client: ClientSocket, options: Options) -> Router<Server> {
         })
         .request::<ExecuteCommand, _>(|server, params| {
             let is_query = [RUN, EXPLAIN].contains(&params.command.as_str());
-            let query = is_query.then(|| server.run_command(params.clone()));
-            let work = server.work(&params);
+            let work = if is_query {
+                Either::Left(server.run_command(params))
+            } else {
+                Either::Right(server.work(&params))
+            };
             async move {
-                match query {
-                    Some(query) => query.await,
-                    None => {
+                match work {
+                    Either::Left(query) => query.await,
+                    Either::Right(work) => {
                         let (work, desk) = work?;
                         desk.carry_out(work).await
                     }
