@@ -43,6 +43,8 @@ struct Made {
     /// Name of the file.
     name: String,
     text: String,
+    /// Whether somebody may work in it, so that it stays as it is.
+    is_to_edit: bool,
 }
 
 impl Server {
@@ -129,18 +131,20 @@ impl Desk {
             Work::Query { name, sql } => Ok(Made {
                 name: format!("{}.sql", file_name(&name)),
                 text: sql,
+                is_to_edit: true,
             }),
             Work::Reproduce { subject, wanted } => {
                 let text = reproduction::write(&self.connection, &subject, wanted).await;
                 text.map(|text| Made {
                     name: format!("test_{}.py", file_name(&subject.name).to_lowercase()),
                     text,
+                    is_to_edit: true,
                 })
             }
         };
-        let Made { name, text } = made.map_err(failed)?;
+        let Made { name, text, is_to_edit } = made.map_err(failed)?;
         let content = text.clone();
-        let written = tokio::task::spawn_blocking(move || keep(&name, &content)).await;
+        let written = tokio::task::spawn_blocking(move || keep(&name, &content, is_to_edit)).await;
         let path = written
             .map_err(|error| failed(error.to_string()))?
             .map_err(|error| failed(format!("the file could not be written: {error}")))?;
@@ -164,6 +168,7 @@ impl Desk {
         Ok(Made {
             name: format!("trace-{}.txt", file_name(trace)),
             text: text::timeline(&rows, &TimelineOptions::default(), &style),
+            is_to_edit: false,
         })
     }
 
@@ -234,12 +239,16 @@ fn file_name(name: &str) -> String {
 }
 
 /// Writes a file to show, and forgets the oldest ones.
-fn keep(name: &str, text: &str) -> std::io::Result<PathBuf> {
+fn keep(name: &str, text: &str, is_to_edit: bool) -> std::io::Result<PathBuf> {
     let folder = cache_folder()
         .map_err(|error| std::io::Error::other(error.to_string()))?
         .join("shown");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(name);
+    let path = if is_to_edit {
+        free_place(&folder, name, text)?
+    } else {
+        folder.join(name)
+    };
     std::fs::write(&path, text)?;
     let mut kept: Vec<_> = std::fs::read_dir(&folder)?
         .filter_map(|file| {
@@ -253,4 +262,52 @@ fn keep(name: &str, text: &str) -> std::io::Result<PathBuf> {
         let _ = std::fs::remove_file(old);
     }
     Ok(path)
+}
+
+/// Where a file can be written without changing one that holds something else: somebody may have worked in it.
+fn free_place(folder: &Path, name: &str, text: &str) -> std::io::Result<PathBuf> {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    for number in 1..=MOST_KEPT {
+        let path = match number {
+            1 => folder.join(name),
+            _ => folder.join(format!("{stem}_{number}.{extension}")),
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(found) if found == text => return Ok(path),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(path),
+            Err(_) => {}
+        }
+    }
+    Err(std::io::Error::other(format!(
+        "{MOST_KEPT} files of the name {name} are in {} already",
+        folder.display()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_edited_is_not_written_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = free_place(folder.path(), "query.sql", "SELECT 1").expect("a place");
+        assert_eq!(first, folder.path().join("query.sql"));
+        std::fs::write(&first, "SELECT 1").expect("written");
+        assert_eq!(
+            free_place(folder.path(), "query.sql", "SELECT 1").expect("the same"),
+            first
+        );
+        std::fs::write(&first, "SELECT 1 -- mine").expect("written");
+        let second = free_place(folder.path(), "query.sql", "SELECT 1").expect("a place");
+        assert_eq!(second, folder.path().join("query_2.sql"));
+        std::fs::write(&second, [0xff, 0xfe]).expect("written");
+        let third = free_place(folder.path(), "query.sql", "SELECT 1").expect("a place");
+        assert_eq!(
+            third,
+            folder.path().join("query_3.sql"),
+            "what is no text is somebody's, too"
+        );
+    }
 }

@@ -31,12 +31,17 @@ impl Server {
             let offset = offset(&document.text, &document.lines, position, self.encoding);
             u32::try_from(offset).unwrap_or(u32::MAX)
         };
-        let callees = self
-            .workspace
-            .callees(&path, at(params.range.start)..at(params.range.end));
+        let shown = at(params.range.start)..at(params.range.end);
+        let callees = self.workspace.callees_of_functions(&path, shown.clone());
+        // Spans do not say from which line they were called.
+        let mut places: HashMap<_, usize> = HashMap::new();
+        for callee in &callees {
+            *places.entry((callee.caller, &callee.candidates)).or_default() += 1;
+        }
         let mut callers: HashMap<FunctionId, Option<Caller<'_>>> = HashMap::new();
         let mut hints = Vec::new();
-        for callee in &callees {
+        let is_shown = |callee: &&Callee| shown.contains(&callee.range.start);
+        for callee in callees.iter().filter(is_shown) {
             let Some(caller) = callee.caller else { continue };
             let caller = callers.entry(caller).or_insert_with(|| self.caller(caller));
             let Some(caller) = caller else { continue };
@@ -47,11 +52,7 @@ impl Server {
             if share < least_share || !share.is_finite() {
                 continue;
             }
-            // Spans do not say from which line they were called.
-            let places = callees
-                .iter()
-                .filter(|other| other.caller == callee.caller && other.candidates == callee.candidates)
-                .count();
+            let places = places.get(&(callee.caller, &callee.candidates)).copied().unwrap_or(1);
             let all = if places > 1 {
                 format!(" in {places} places")
             } else {

@@ -13,6 +13,9 @@ use crate::documents::Kind;
 use crate::positions::{Encoding, offset, range};
 use crate::server::Server;
 
+/// Places that a value leads to at most: each file of them is read.
+const MOST_PLACES: usize = 100;
+
 /// Files that are searched for queries at most, and the largest that is read.
 const MOST_FILES: usize = 2_000;
 const LARGEST_FILE: u64 = 1 << 20;
@@ -55,9 +58,10 @@ impl Server {
         }
     }
 
-    /// Bytes of files as places, in the order of paths.
+    /// Bytes of files as places, in the order of paths, the first [`MOST_PLACES`].
     fn locations(&self, mut places: Vec<(PathBuf, std::ops::Range<u32>)>) -> Vec<Location> {
         places.sort_by(|one, other| (&one.0, one.1.start).cmp(&(&other.0, other.1.start)));
+        places.truncate(MOST_PLACES);
         let location = |(path, bytes): (PathBuf, std::ops::Range<u32>)| {
             let uri = Url::from_file_path(&path).ok()?;
             let lines = match self.documents.get(&uri) {

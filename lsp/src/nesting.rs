@@ -64,7 +64,10 @@ pub(crate) async fn read(connection: &Connection, edges: &[DependencyRow]) -> Re
 /// As the analysis `functions` (`core/analytics/sql/functions.sql`), for the outer and the nested spans of a row apart.
 fn call(names: &str) -> Call<NestingRow> {
     Call::own(format!(
-        "WITH own AS (SELECT * FROM spans WHERE name IN ({names})),
+        "WITH own AS (
+           SELECT {KEY_COLUMNS}, trace_id, span_id, parent_id, start_time, duration_ms, status_code, status_description,
+                  exception_type, exception_message, gen_ai_cost, gen_ai_input_tokens, gen_ai_output_tokens
+           FROM spans WHERE name IN ({names})),
          keyed AS (
            SELECT *, {KEY} AS key FROM own),
          told_apart AS (

@@ -2,6 +2,7 @@
 //! the longer it rests. The machine is the program's. Of a large store, the figures of functions are read in two ways
 //! (`recent.rs`).
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use async_lsp::ClientSocket;
 use flockscope_analytics::calls::Window;
 use flockscope_client::{ClientError, Connection};
 use flockscope_model::rows::FunctionRow;
+use futures_util::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -180,7 +182,7 @@ impl Readings {
     }
 
     /// Spans have come or gone: what was read is out of date.
-    pub(crate) fn all_is_stale(&mut self) {
+    pub(crate) fn make_all_stale(&mut self) {
         let now = Instant::now();
         for plan in &mut self.plans {
             if !plan.is_stale {
@@ -194,7 +196,7 @@ impl Readings {
     pub(crate) fn compare(&mut self, comparison: Comparison) {
         if self.comparison != comparison {
             self.comparison = comparison;
-            self.is_stale(Topic::Changes);
+            self.make_stale(Topic::Changes);
         }
     }
 
@@ -206,7 +208,7 @@ impl Readings {
         tokio::select! {
             Some(done) = self.running.join_next() => match done {
                 Ok((topic, took, outcome)) => self.take(topic, took, outcome),
-                // A reading that panicked is not repeated.
+                // Nobody stops a single one: all end with this.
                 Err(_) => Ok(()),
             },
             () = async {
@@ -218,7 +220,7 @@ impl Readings {
         }
     }
 
-    fn is_stale(&mut self, topic: Topic) {
+    fn make_stale(&mut self, topic: Topic) {
         if let Some(plan) = self.plan(topic) {
             plan.is_stale = true;
         }
@@ -274,7 +276,9 @@ impl Readings {
             };
             self.running.spawn(async move {
                 let begun = Instant::now();
-                let outcome = read(topic, question).await;
+                // One that panics has failed as others do: what it read is read again, and the rest goes on.
+                let outcome = AssertUnwindSafe(read(topic, question)).catch_unwind().await;
+                let outcome = outcome.unwrap_or_else(|_| Err(ClientError::Answer("reading it panicked".into())));
                 (topic, begun.elapsed(), outcome)
             });
         }
@@ -307,7 +311,7 @@ impl Readings {
                         // Figures are told of these by their next reading.
                         if nestings != self.nestings {
                             self.nestings = nestings;
-                            self.is_stale(Topic::Functions);
+                            self.make_stale(Topic::Functions);
                         }
                         self.client.emit(Read::Edges(edges)).map_err(|_| Ended::Editor)
                     }
@@ -365,9 +369,7 @@ impl Readings {
         let read = Read::Functions(Arc::clone(&self.figures));
         self.client.emit(read).map_err(|_| Ended::Editor)
     }
-}
 
-impl Readings {
     /// Keeps the figures for the next start, now and then.
     fn keep(&mut self) {
         let is_due = self.kept_at.is_none_or(|last| last.elapsed() > KEEP_EVERY);

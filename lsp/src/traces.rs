@@ -119,7 +119,7 @@ async fn follow_located(
             step = readings.step() => step?,
             event = events.next() => match event {
                 Some(Event::SpansStored { .. } | Event::SpansRemoved { .. } | Event::Missed { .. }) => {
-                    readings.all_is_stale();
+                    readings.make_all_stale();
                 }
                 // Somebody ended the process. Whoever needs it next starts another, and then something happens again.
                 Some(Event::Stopping) => {}

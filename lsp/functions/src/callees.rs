@@ -1,6 +1,6 @@
 //! What calls can mean.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -43,8 +43,22 @@ impl Workspace {
             return Vec::new();
         };
         let calls = self.calls(path).iter();
-        let mut callees =
-            Hierarchy::new(self).callees(id, calls.filter(|call| within.contains(&call.name_range.start)));
+        self.sorted_callees(id, calls.filter(|call| within.contains(&call.name_range.start)))
+    }
+
+    /// As [`Self::callees`], with all the other calls of the functions that these are in.
+    pub fn callees_of_functions(&self, path: &Path, within: Range<u32>) -> Vec<Callee> {
+        let Some((id, _)) = self.file_at(path) else {
+            return Vec::new();
+        };
+        let calls = self.calls(path);
+        let is_within = |call: &&Call| within.contains(&call.name_range.start);
+        let functions: HashSet<Option<u32>> = calls.iter().filter(is_within).map(|call| call.function).collect();
+        self.sorted_callees(id, calls.iter().filter(|call| functions.contains(&call.function)))
+    }
+
+    fn sorted_callees<'c>(&self, file: FileId, calls: impl IntoIterator<Item = &'c Call>) -> Vec<Callee> {
+        let mut callees = Hierarchy::new(self).callees(file, calls);
         callees.sort_by_key(|callee| callee.name_range.start);
         callees
     }

@@ -167,7 +167,9 @@ fn all_calls_of_a_file_mean_together_what_each_means_alone() {
     }
     // An editor asks about the lines that it shows.
     let shown = callees[2].name_range.start..callees[3].name_range.start;
-    assert_eq!(opened.workspace.callees(&path, shown), callees[2..3]);
+    assert_eq!(opened.workspace.callees(&path, shown.clone()), callees[2..3]);
+    // What is counted for a function is counted in the whole of it.
+    assert_eq!(opened.workspace.callees_of_functions(&path, shown), callees[..3]);
     opened
         .workspace
         .call_at(&path, u32::MAX)
